@@ -13,7 +13,7 @@ author = "the authors of Gossamer"
 project_copyright = "the authors of Gossamer, MIT licence"
 release = installed_version("gossamer")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "one_source"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "one_source", "whole_names"]
 exclude_patterns = ["_ext"]
 suppress_warnings = ["config.cache"]
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, final
 
 from gossamer.errors import InputError
 
-Extra = Literal["evaluate", "series", "report", "tensorboard", "inception", "views", "dicom", "federated"]
+Extra = Literal["evaluate", "series", "report", "tensorboard", "inception", "views", "dicom", "demo", "federated"]
 
 MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "evaluate": ("joblib", "matplotlib", "sklearn", "threadpoolctl", "xgboost"),
@@ -18,6 +18,7 @@ MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "inception": ("torch_fidelity",),
     "views": ("datasets", "pandas"),
     "dicom": ("pydicom",),
+    "demo": ("mlxtend",),
     "federated": ("flwr", "httpx"),
 }
 """The modules of each extra, by the names of their imports. ``pyproject.toml`` has them by the names of pip."""

@@ -303,8 +303,8 @@ def test_records_are_not_written_over(gossamer: Any, beats: Path, tmp_path: Path
 
 
 HOSTILE: dict[str, Callable[[dict[str, torch.Tensor]], None]] = {
-    "factors that are no numbers": lambda weights: weights["factors"].fill_(torch.nan),
-    "factors beyond all roots": lambda weights: weights["factors"].fill_(1e30),
+    "factors that are no numbers": lambda weights: weights["factors:lower"].fill_(torch.nan),
+    "factors beyond all roots": lambda weights: weights["factors:lower"].fill_(1e30),
     "no share of any component": lambda weights: weights["shares"].zero_(),
     "a class without components": lambda weights: weights["shares"][3].zero_(),
     "a share below zero": lambda weights: weights["shares"].fill_(-1.0),

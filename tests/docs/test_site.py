@@ -52,6 +52,14 @@ def test_the_navigation_has_every_page_once() -> None:
     assert sorted(listed) == sorted(str(page.relative_to(DOCS))[:-3] for page in PAGES if page.name != "index.md")
 
 
+def test_a_name_of_a_method_is_kept_whole_in_text_and_never_within_a_tag() -> None:
+    whole = extension("whole_names").whole
+    assert whole('<a href="gs-wgan.html">GS-WGAN</a>') == '<a href="gs-wgan.html"><span class="name">GS-WGAN</span></a>'
+    assert whole("gs-wgan-started,") == '<span class="name">gs-wgan-started</span>,'
+    for other in ("dp-mixtures", "x-dp-mixture", "my_dp-merf", "mixture"):
+        assert whole(other) == other
+
+
 def test_files_of_the_root_link_as_seen_from_the_docs() -> None:
     seen = extension("one_source").from_root("# Title\n[a](docs/x.md) [b](LICENSE) [c](https://d.e) [f](#g)\n")
     assert seen == "[a](x.md) [b](../LICENSE) [c](https://d.e) [f](#g)\n"

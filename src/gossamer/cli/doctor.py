@@ -205,6 +205,8 @@ def _look_for(data: str) -> None:
 
     if data == "digits" and importlib.util.find_spec("sklearn") is None:
         need("evaluate", "digits")
+    if data == "mnist5k":
+        need("demo", "mnist5k")
     check_on_disk(data)
 
 

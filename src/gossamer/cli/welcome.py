@@ -20,7 +20,10 @@ HERE: Final = Path("runs")
 NUM_SHOWN: Final = 5
 _MOST_LOOKED_AT: Final = 1000
 _MOST_BYTES: Final = 2**20
-_NAMED: Final = ("digits", "beats", "mnist", "fashion-mnist", "mitdb", "ptbdb", "kaggle-mitbih", "kaggle-ptbdb")
+_NAMED: Final = (
+    *("digits", "mnist5k", "mnist", "fashion-mnist"),
+    *("beats", "mitdb", "ptbdb", "kaggle-mitbih", "kaggle-ptbdb"),
+)
 
 
 class State(enum.Enum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ from rich.table import Table
 
 from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import Names, read_arguments
+from gossamer.cli.outputs import say
 from gossamer.cli.scoring import load_real, score_targets
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.zoo_building import adopt, differences
@@ -122,17 +125,29 @@ def _rebuild(asked: ShowZoo, zoo: Zoo) -> int:
     said: list[str] = []
     for entry in entries:
         with tempfile.TemporaryDirectory(prefix="gossamer-zoo-") as place:
-            run = RunFolder(Path(place) / "run")
-            code = train.run([*entry.words, *_data_dir(asked), "--out", str(run.path), "--plain"])
+            run = RunFolder(Path(place) / entry.name)
+            code = _trained(asked, entry, run)
             if code:
                 return code
             scores = _scored(asked, entry, run) if asked.with_scores else {}
             before = None if entry.manifest_sha256 is None else zoo.checked(entry)
             said += [f"{entry.name}: {one}" for one in differences(before, run, entry, scores)]
-            adopt(run, entry, asked.out, scores or entry.scores)
+            new = adopt(run, entry, asked.out, scores)
+        print(f"{entry.name}: {asked.out / entry.name}; {_scores(new.scores)}", flush=True)
     write_whole(asked.out / DIFFERENCES, "".join(f"{one}\n" for one in said).encode())
-    print(f"{len(entries)} releases: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
+    how_many = "1 release" if len(entries) == 1 else f"{len(entries)} releases"
+    print(f"{how_many}: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
     return 0
+
+
+def _trained(asked: ShowZoo, entry: ZooEntry, run: RunFolder) -> int:
+    """Train an entry again, and return the exit code. What a training prints names a folder that goes: it is dropped.
+
+    Progress, advice and errors go to the standard error, and stay.
+    """
+    say(f"{entry.name}: trained again, in about {entry.cpu_seconds:.0f} s of processor time")
+    with contextlib.redirect_stdout(io.StringIO()):
+        return train.run([*entry.words, *_data_dir(asked), "--out", str(run.path), "--plain"])
 
 
 def _data_dir(asked: ShowZoo) -> list[str]:

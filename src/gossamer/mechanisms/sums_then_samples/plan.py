@@ -40,6 +40,8 @@ class SumsThenSamplesPlan(AbstractPlan):
         noise_multiplier: :math:`\sigma`, about that of one Gaussian worth both parts, > 0. None while it is still to be
             calibrated.
         source: origin of the number of slots.
+        from_sums: what is learnt from the sums, as the statement names it. Empty to leave it unsaid.
+        from_samples: what is learnt from the samples, likewise.
 
     Raises:
         InputError: parts of other slots, units or adjacency, no part, or a number out of range.
@@ -49,6 +51,8 @@ class SumsThenSamplesPlan(AbstractPlan):
     sums: OneShotPlan | None
     samples: PoissonPlan | None
     split: Split = field(default_factory=Split)
+    from_sums: str = ""
+    from_samples: str = ""
 
     def __post_init__(self) -> None:
         parts = self._templates
@@ -192,7 +196,11 @@ class SumsThenSamplesPlan(AbstractPlan):
     @property
     def _description(self) -> PlanDescription:
         clauses = [part._description for part in self._parts(self._chosen_multiplier())]
-        then = ", and after them, in the same composition, ".join(clause.mechanism for clause in clauses)
+        learnt = [name for part, name in ((self.sums, self.from_sums), (self.samples, self.from_samples)) if part]
+        named = [f"{name}, by " if name else "" for name in learnt]
+        then = ", and after them, in the same composition, ".join(
+            f"{name}{clause.mechanism}" for name, clause in zip(named, clauses, strict=True)
+        )
         if self.adjacency is Adjacency.ADD_OR_REMOVE_ONE:
             then += "; priced for a unit added or removed, a weaker promise than for one replaced by another"
         settings = dict.fromkeys(setting for clause in clauses for setting in clause.public_settings)

@@ -40,6 +40,7 @@ RECIPES = (
         ),
     ),
     Recipe(name="mnist", summary="MNIST, two minutes on one core", config=MNIST),
+    Recipe(name="mnist5k", summary="5,000 digits of MNIST by its settings, two minutes on one core", config=MNIST),
     Recipe(name="fashion-mnist", summary="Fashion-MNIST, two minutes on one core", config=FASHION_MNIST),
     Recipe(
         name="mitdb",

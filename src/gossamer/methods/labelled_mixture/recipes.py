@@ -14,6 +14,7 @@ from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 
 MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
+MNIST5K = LabelledMixtureConfig(mixture=mixtures.MNIST5K)
 FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.WIDE_FASHION_MNIST)
 """The spread that classifiers learn most from, since they are all that the teacher's labels are good for."""
 DIGITS = LabelledMixtureConfig(mixture=mixtures.DIGITS)
@@ -23,6 +24,7 @@ BEATS = LabelledMixtureConfig(mixture=mixtures.BEATS)
 RECIPES = (
     Recipe(name="digits", summary="8x8 digits of scikit-learn, seconds on one core", config=DIGITS),
     Recipe(name="mnist", summary="MNIST, a minute on one core", config=MNIST),
+    Recipe(name="mnist5k", summary="5,000 digits of MNIST, seconds on one core", config=MNIST5K),
     Recipe(name="fashion-mnist", summary="Fashion-MNIST, a minute on one core", config=FASHION_MNIST),
     Recipe(
         name="mitdb", summary="MIT-BIH beats in the Kaggle layout, minutes on one core", config=MITDB, shape=(1, 187)

@@ -140,6 +140,8 @@ def plan(config: LabelledMixtureConfig, slots: PublicSlots) -> SumsThenSamplesPl
         samples=samples,
         split=config.split,
         noise_multiplier=config.noise_multiplier,
+        from_sums="the mixture, which draws samples",
+        from_samples="the teacher, which names their classes",
     )
 
 
