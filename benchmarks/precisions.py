@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.training import RunContext
-from gossamer.nn.devices import find_precision
+from gossamer.nn.devices import PrecisionName, find_precision
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
@@ -49,14 +50,14 @@ def main() -> None:
     with said.out.open("a", newline="") as file:
         for recipe in said.recipes:
             for seed in said.seeds:
-                for precision in ("fp32", "bf16"):
+                for precision in get_args(PrecisionName):
                     line = [recipe, seed, precision, *scores(recipe, seed, precision)]
                     csv.writer(file, lineterminator="\n").writerow(line)
                     file.flush()
                     print(*line, file=sys.stderr)
 
 
-def scores(recipe: str, seed: int, precision: str) -> list[str]:
+def scores(recipe: str, seed: int, precision: PrecisionName) -> list[str]:
     """Train once, and return accuracy, Frechet distance and CPU seconds."""
     learnt, held_out = parts(recipe.partition("-")[0])
     config, slots = WORK.find(recipe).config, PublicSlots(learnt.num_records)

@@ -35,11 +35,11 @@ def paper() -> dict[str, float]:
 
 def trained() -> ReleasedGenerator:
     """Return a generator of the made-up people, with one draw a step as in the paper, and with noise for epsilon 10."""
-    x, y = map(np.asarray, load_digits(return_X_y=True))
-    num_people = len(x) // IMAGES_A_PERSON  # public: as many as a roster has names
+    flat, y = map(np.asarray, load_digits(return_X_y=True))
+    num_people = len(flat) // IMAGES_A_PERSON  # public: as many as a roster has names
     kept = slice(num_people * IMAGES_A_PERSON)
-    images = (x.reshape(-1, 8, 8) / 16).astype("float32")
-    names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(x))])
+    images = (flat / 16).astype("float32").reshape(-1, 8, 8)
+    names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(flat))])
     model = GSWGAN(
         epsilon=10.0,
         delta=DELTA,

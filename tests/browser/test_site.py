@@ -21,7 +21,7 @@ NAMES = sorted({word for method in METHODS for word in (method.name, method.titl
 FAULTS = """
 const [names] = arguments;
 const found = [], page = document.documentElement;
-const shown = one => one.checkVisibility({contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true});
+const shown = one => one.checkVisibility({opacityProperty: true, visibilityProperty: true});
 const scrolls = one => { for (; one && one !== document.body; one = one.parentElement)
   if (/auto|scroll|hidden/.test(getComputedStyle(one).overflowX)) return true; return false; };
 if (page.scrollWidth > page.clientWidth) found.push(`the page is ${page.scrollWidth} wide`);
@@ -31,13 +31,14 @@ for (const one of document.querySelectorAll("article *")) {
 }
 for (const table of document.querySelectorAll("article table")) {
   const frame = table.closest(".table-wrapper");
-  if (!frame || getComputedStyle(frame).overflowX !== "auto") found.push(`no scrolling: ${table.textContent.slice(0, 50)}`);
+  if (!frame || getComputedStyle(frame).overflowX !== "auto")
+    found.push(`no scrolling: ${table.textContent.slice(0, 50)}`);
 }
 const range = document.createRange();
 const walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
-  const node = walker.currentNode;
-  if (!node.parentElement.closest("code, td, th") || node.parentElement.closest("pre") || !shown(node.parentElement)) continue;
+  const node = walker.currentNode, parent = node.parentElement;
+  if (!parent.closest("code, td, th") || parent.closest("pre") || !shown(parent)) continue;
   for (const name of names) for (let at = node.data.indexOf(name); at >= 0; at = node.data.indexOf(name, at + 1)) {
     range.setStart(node, at); range.setEnd(node, at + name.length);
     const lines = new Set([...range.getClientRects()].map(one => Math.round(one.top)));

@@ -93,9 +93,7 @@ def test_one_command_trains_a_release_again_and_writes_what_differs(gossamer: An
     (entry,) = Zoo.read(tmp_path / "zoo").entries
     assert Zoo.read(tmp_path / "zoo").checked(entry).is_dir()
     text = (tmp_path / "zoo" / "differences.txt").read_text()
-    assert text == (
-        "digits-epsilon-1: statement and recipe are the same; the weights differ by the noise alone\n"
-    )
+    assert text == ("digits-epsilon-1: statement and recipe are the same; the weights differ by the noise alone\n")
     # A training prints the folder that it was made in, and that one is gone.
     assert "gossamer-zoo-" not in said.out + said.err
     assert f"digits-epsilon-1: {tmp_path / 'zoo' / 'digits-epsilon-1'}; not scored" in said.out

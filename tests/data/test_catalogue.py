@@ -12,8 +12,8 @@ from PIL import Image
 from gossamer.data import NAMED_DATA, describe, load_records
 
 
-def test_the_three_published_sets_are_listed_and_cannot_be_changed() -> None:
-    assert [data.name for data in NAMED_DATA] == ["digits", "mnist", "fashion-mnist"]
+def test_the_four_published_sets_are_listed_and_cannot_be_changed() -> None:
+    assert [data.name for data in NAMED_DATA] == ["digits", "mnist5k", "mnist", "fashion-mnist"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         NAMED_DATA[0].name = "other"  # type: ignore[misc]
 

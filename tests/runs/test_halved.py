@@ -46,5 +46,5 @@ def test_whatever_is_not_symmetric_to_the_last_bit_stays_whole() -> None:
     ],
 )
 def test_halves_of_nothing_are_refused(damaged: dict[str, torch.Tensor]) -> None:
-    with pytest.raises(ValueError, match="half of no matrix|two tensors"):
+    with pytest.raises(ValueError, match=r"half of no matrix|two tensors"):
         whole(damaged)

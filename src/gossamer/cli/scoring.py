@@ -35,7 +35,7 @@ class ScoringChoice:
     """Against which real images, how many times, and which scores.
 
     Args:
-        data: the real data: digits, mnist, fashion-mnist, or your own together with --test-data
+        data: the real data: digits, mnist5k, mnist, fashion-mnist, or your own together with --test-data
         test_data: your own test images, if --data has none
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data

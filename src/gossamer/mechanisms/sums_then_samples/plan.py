@@ -40,8 +40,8 @@ class SumsThenSamplesPlan(AbstractPlan):
         noise_multiplier: :math:`\sigma`, about that of one Gaussian worth both parts, > 0. None while it is still to be
             calibrated.
         source: origin of the number of slots.
-        from_sums: what is learnt from the sums, as the statement names it. Empty to leave it unsaid.
-        from_samples: what is learnt from the samples, likewise.
+        from_sums: the statement's words for the part that is learnt from the sums. Empty to leave it unsaid.
+        from_samples: the same for the samples.
 
     Raises:
         InputError: parts of other slots, units or adjacency, no part, or a number out of range.

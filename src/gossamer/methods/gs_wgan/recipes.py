@@ -340,9 +340,9 @@ RECIPES = (
         config=TRAINED_DIGITS_CPU,
     ),
     Recipe(name="digits-paper", summary="the published networks and numbers, at 8x8", config=PAPER),
-    Recipe(name="mnist-cpu", summary="MNIST on two cores", config=MNIST_CPU),
     Recipe(name="mnist5k-cpu", summary="5,000 digits of MNIST, a minute on one core", config=MNIST5K_CPU),
     Recipe(name="mnist5k-paper", summary="the published networks and numbers, for a GPU", config=PAPER),
+    Recipe(name="mnist-cpu", summary="MNIST on two cores", config=MNIST_CPU),
     Recipe(name="mnist-paper", summary="MNIST as published, for a GPU", config=PAPER),
     Recipe(
         name="mnist-reference-work",

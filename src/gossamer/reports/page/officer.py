@@ -174,15 +174,11 @@ def classes_in_words(statement: PrivacyStatement, class_names: tuple[str, ...], 
             "Samples of a rare class may be noise."
         )
     weak = weak_classes(statement, class_names, class_shares)
-    told = (
-        f"{len(weak)} of {len(class_names)} classes ({', '.join(weak[:12])}{', ...' * (len(weak) > 12)}) have"
-        if weak
-        else "No class has"
-    )
-    return (
-        f"{told} fewer than about {least:.0f} {statement.unit.plural} by the released counts, so few that the noise on "
-        "every released number outweighs all of them."
-    )
+    outweighed = f"fewer than about {least:.0f} {statement.unit.plural}, which the noise on a released number outweighs"
+    if not weak:
+        return f"By the released counts no class has {outweighed}."
+    told = f"{len(weak)} of {len(class_names)} classes ({', '.join(weak[:12])}{', ...' * (len(weak) > 12)})"
+    return f"By the released counts {told} have {outweighed}."
 
 
 def currencies(statement: PrivacyStatement) -> tuple[tuple[str, str], ...]:
