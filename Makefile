@@ -60,7 +60,7 @@ build: $(STAMP)  ## wheel and sdist in dist/, checked as an index would
 wheel-test: build  ## the wheel, alone in an empty environment, trains and samples; minutes
 	GOSSAMER_DIST=$(CURDIR)/dist OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/packaging/test_wheel.py
 
-bench: $(STAMP)  ## speed and memory beside those of others, in under five minutes; BEFORE=src of another build
+bench: $(STAMP)  ## speed and memory beside those of others, in under five minutes; BEFORE=src of a build
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py $(if $(BEFORE),--before $(BEFORE))
 
 own-data: $(STAMP)  ## all methods on data of one's own, in runs/own-data: twenty minutes, goes on if interrupted

@@ -4,10 +4,11 @@
 
 Two ways of one piece of work take turns in one process, and a row gives the medians of their CPU seconds and the ratio.
 Memory is the operating system's own figure of a process of its own. Random records stand in for data: time does not
-depend on them. Everything is measured and printed, and nothing is asserted: a row that misses its mark says so.
+depend on them. Nothing is asserted: a row that misses its mark is printed with it and says so. The exit code is 1 only
+if a row could not be measured, because something broke.
 
-``--before`` names the `src` of another build, for rows that compare with it. A new row is a function that returns
-`Row`s, named in `ROWS`.
+``--before`` names the `src` of another build, for rows that compare with it. Without it they compare with an earlier
+commit. A new row is a function that returns `Row`s, named in `ROWS`.
 """
 
 from __future__ import annotations
@@ -15,59 +16,30 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import io
 import json
 import platform
 import resource
-import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from bench_critics import START_RECORDS, checkpoint, memory, steps, training_of
+from bench_rows import Asked, Row, Rows, compared, in_turn, line
 from plain_gs_wgan import PlainDCGAN, PlainLoop, PlainResNet
 
 HERE = Path(__file__).resolve().parent
 SRC = HERE.parent / "src"
-START_RECORDS, MNIST_STEPS = 60_000, 40
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One comparison.
-
-    Attributes:
-        what: is compared.
-        theirs: what it is compared with: CPU seconds, or megabytes.
-        ours: likewise.
-        unit: of both.
-        ratio: ours over theirs. None if nothing stands beside it.
-        reach: the ratio, or the figure if there is none, to be reached.
-        note: a remark, for example why nothing was measured.
-    """
-
-    what: str
-    theirs: float | None = None
-    ours: float | None = None
-    unit: str = "s"
-    ratio: float | None = None
-    reach: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What was asked for on the command line."""
-
-    before: Path | None
-    rounds: int
-
-
-Rows = Callable[[Asked], Iterator[Row]]
+MNIST_STEPS, MOST_SERIES = 40, 2000
+EARLIER = "f5af923"
+"""Commit of the build that the recipe of MNIST is compared with, if none is named."""
 
 
 # ---- GS-WGAN ---------------------------------------------------------------------------------------------------------
@@ -104,7 +76,7 @@ def mnist_recipe(asked: Asked) -> Iterator[Row]:
     """Compare the recipe of MNIST on two cores with another build: steps, and all that stands before the first."""
     what = "GS-WGAN, recipe mnist-cpu, 2,000 steps"
     if asked.before is None:
-        yield Row(what=what, reach=0.5, note="needs --before SRC")
+        yield Row(what=what, reach=0.5, note="needs --before SRC, or the history of this repository")
         return
     ways = {"before": from_source(asked.before, mnist_step), "now": from_source(SRC, mnist_step)}
     found = in_turn({name: step for name, (step, _) in ways.items()}, MNIST_STEPS)
@@ -122,70 +94,9 @@ def mnist_step() -> tuple[Callable[[], object], float]:
     return step, time.process_time() - began
 
 
-def steps_of(config: Any, num_records: int, precision: torch.dtype, store: Any = None) -> Callable[[], object]:
+def steps_of(config: Any, num_records: int, precision: torch.dtype) -> Callable[[], object]:
     """Return a function that takes the next step of a training on random images, after its warm start."""
-    from gossamer.data.images import ImageSpec
-    from gossamer.mechanisms.noise import KeyedNoise
-    from gossamer.methods.cost import random_records
-    from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
-    from gossamer.methods.training import RunContext
-
-    spec = ImageSpec(channels=1, height=28, width=28, class_names=tuple("0123456789"))
-    settings = replace(config, noise_multiplier=1000.0)
-    kept = {} if store is None else {"store": store}
-    context = RunContext(delta=0.5 / num_records, precision=precision, **kept)
-    reports = iter(GSWGANTraining(settings, random_records(spec, num_records), KeyedNoise(), context))
-
-    def step() -> None:
-        while not isinstance(next(reports), StepReport):
-            pass
-
-    return step
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
-
-
-def memory(asked: Asked) -> Iterator[Row]:
-    """Compare the peak memory of published critics with what a dry run says of it."""
-    for num_critics in (200, 1000):
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, "--peak", str(num_critics), "--folder", folder]
-            done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            yield Row(what=f"peak memory, {num_critics} published critics", note=done.stderr.strip()[-100:])
-            continue
-        found = json.loads(done.stdout)
-        what = f"peak memory, {num_critics} published critics, over the dry run's figure"
-        yield compared(what, found["said"] / 2**20, found["peak"] / 2**20, 1.15, unit="MiB")
-
-
-def peak_of(num_critics: int, folder: Path) -> dict[str, float]:
-    """Train so many published critics for a step in this process, and return its peak memory in bytes.
-
-    The warm start makes no update and the step asks few critics, since neither holds more memory for longer.
-    """
-    from gossamer.data.images import ImageSpec
-    from gossamer.methods.gs_wgan.cost import peak_memory
-    from gossamer.methods.gs_wgan.recipes import PAPER
-    from gossamer.methods.training import NoStore
-
-    class InFolder(NoStore):
-        def place(self, name: str) -> Path:
-            return folder / name
-
-    (stage,) = PAPER.stages
-    config = replace(
-        PAPER,
-        num_critics=num_critics,
-        draws_per_step=2,
-        renewals_per_step=2,
-        stages=(replace(stage, warm_start=replace(stage.warm_start, num_updates=0)),),
-    )
-    steps_of(config, START_RECORDS, torch.float32, InFolder())()
-    spec = ImageSpec(channels=1, height=28, width=28, class_names=tuple("0123456789"))
-    said = peak_memory(config, spec, START_RECORDS, torch.device("cpu"))
-    return {"said": said, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return steps(training_of(config, num_records, precision))
 
 
 # ---- DP-CGAN ---------------------------------------------------------------------------------------------------------
@@ -234,7 +145,7 @@ def start(asked: Asked) -> Iterator[Row]:
         ):
             seconds, said = gossamer(*words)
             name = " ".join(word for word in words[:3] if "/" not in word)
-            yield Row(what=f"gossamer {name}", ours=seconds, reach=reach, note=said)
+            yield Row(what=f"gossamer {name}", ours=seconds, reach=reach, note=said, is_broken=bool(said))
 
 
 def gossamer(*words: str) -> tuple[float, str]:
@@ -247,6 +158,56 @@ def gossamer(*words: str) -> tuple[float, str]:
     return seconds, "" if done.returncode == 0 else f"failed: {done.stderr.strip()[-100:]}"
 
 
+# ---- evaluation ------------------------------------------------------------------------------------------------------
+
+
+def second_target(asked: Asked) -> Iterator[Row]:
+    """Compare the classifiers of a second target with those of the first on the same made-up heartbeats."""
+    from gossamer.data.catalogue import load_records
+    from gossamer.evaluation.listed import SyntheticRecords
+    from gossamer.privacy.dealing import UnitKey
+
+    data, found = load_records("beats", key=UnitKey(bytes(32))), []
+    x, y = data.train.x[:MOST_SERIES], data.train.y
+    assert y is not None
+    with tempfile.TemporaryDirectory() as warm, tempfile.TemporaryDirectory() as folder:
+        for cache, seed in ((warm, 0), (folder, 0), (folder, 1)):
+            rng = torch.Generator().manual_seed(seed)
+            blurred = (x + 0.05 * torch.rand(x.shape, generator=rng)).clamp(0, 1)
+            draw = SyntheticRecords(x=blurred.numpy(), y=y[:MOST_SERIES].numpy())
+            found.append(fits_of(data, draw, Path(cache)))
+    (_, _), (first, first_fits), (second, second_fits) = found
+    what = "series evaluation, second target over the first"
+    yield compared(f"{what}: fits", first_fits, second_fits, 0.5, unit="fits")
+    yield compared(f"{what}: classifiers", first, second)
+
+
+def fits_of(data: Any, draw: Any, folder: Path) -> tuple[float, int]:
+    """Score what series teach two quick classifiers, and return the CPU seconds and the number of fits."""
+    from gossamer.evaluation.listed import needing
+    from gossamer.evaluation.series import suite
+    from gossamer.evaluation.series.use import SeriesAnswers
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.findings import RealRecords, Terms
+    from gossamer.scoring.series import SeriesBench
+
+    class Quick(SeriesBench):
+        quick = replace(suite.QUICK, classifiers=(suite.RANDOM_FOREST, suite.LOGISTIC_REGRESSION))
+
+    terms = Terms(
+        is_quick=True,
+        seeds=(0,),
+        num_samples=MOST_SERIES,
+        permit_few_samples=True,
+        inception_weights=None,
+        num_workers=1,
+    )
+    of, fits = Quick(terms=terms, real=RealRecords(train=data.train, test=data.test), cache=CacheFolder(folder)), [0]
+    began = time.process_time()
+    of.score(needing(of.listed, SeriesAnswers), {"made": [draw]}, lambda part, done, number: fits.append(number))
+    return time.process_time() - began, max(fits)
+
+
 # ---- accounting ------------------------------------------------------------------------------------------------------
 
 
@@ -256,32 +217,40 @@ def prices(asked: Asked) -> Iterator[Row]:
         words = ("account", "dp-cgan", "--num-slots", "60000", "--num-steps", "30300", "--epsilon", epsilon)
         seconds, said = gossamer(*words)
         # Two seconds for the price, beside the start.
-        yield Row(what=f"gossamer account dp-cgan --epsilon {epsilon}", ours=seconds, reach=3.2, note=said)
+        yield Row(
+            what=f"gossamer account dp-cgan --epsilon {epsilon}",
+            ours=seconds,
+            reach=3.2,
+            note=said,
+            is_broken=bool(said),
+        )
 
 
 # Memory comes first, while this process is small: on Linux a child's peak begins at its parent's.
-ROWS: tuple[Rows, ...] = (memory, published_steps, mnist_recipe, dp_cgan, start, prices)
+ROWS: tuple[Rows, ...] = (
+    memory,
+    checkpoint,
+    published_steps,
+    mnist_recipe,
+    dp_cgan,
+    start,
+    second_target,
+    prices,
+)
 
 
 # ---- how rows are made -----------------------------------------------------------------------------------------------
 
 
-def in_turn(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Do each piece of work once to warm up, then all in turn, and return the medians of their CPU seconds."""
-    for do in work.values():
-        do()
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, do in work.items():
-            began = time.process_time()
-            do()
-            times[name].append(time.process_time() - began)
-    return {name: statistics.median(found) for name, found in times.items()}
-
-
-def compared(what: str, theirs: float, ours: float, reach: float, unit: str = "s") -> Row:
-    """Return the row of two figures."""
-    return Row(what=what, theirs=theirs, ours=ours, unit=unit, ratio=ours / theirs, reach=reach)
+def earlier_source(folder: Path) -> Path | None:
+    """Return the source of the build to compare with, from the history of this repository, None if it is not there."""
+    command = ["git", "-C", str(HERE.parent), "archive", "--format=tar", EARLIER, "src"]
+    done = subprocess.run(command, check=False, capture_output=True)
+    if done.returncode:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "src"
 
 
 def from_source(source: Path, make: Callable[[], Any]) -> Any:
@@ -293,16 +262,6 @@ def from_source(source: Path, make: Callable[[], Any]) -> Any:
         return make()
     finally:
         sys.path.remove(str(source))
-
-
-def line(row: Row) -> str:
-    """Return a row as a line of the table."""
-    figure = row.ours if row.ratio is None else row.ratio
-    missed = "" if figure is None or row.reach is None or figure <= row.reach else "missed"
-    parts = [f"{row.what:<62}"]
-    parts += ["-" if one is None else f"{one:.3g} {row.unit}" for one in (row.theirs, row.ours)]
-    parts += ["-" if row.ratio is None else f"{row.ratio:.2f}", "-" if row.reach is None else f"{row.reach:g}"]
-    return f"{parts[0]} {parts[1]:>10} {parts[2]:>10} {parts[3]:>6} {parts[4]:>6} {missed or row.note}"
 
 
 def machine() -> dict[str, Any]:
@@ -317,6 +276,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def measured(measure: Rows, asked: Asked) -> Iterator[Row]:
+    """Yield the rows of a function, and one that says why if it breaks. The others are still to be measured."""
+    try:
+        yield from measure(asked)
+    except Exception as error:
+        yield Row(what=measure.__name__, note=f"broke: {type(error).__name__}: {error}", is_broken=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print every row."""
     parser = argparse.ArgumentParser(description="Speed and memory beside those of others.")
@@ -324,23 +291,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="rows of functions whose name has this word")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here, too")
-    parser.add_argument("--peak", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
     said = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if said.peak:
-        print(json.dumps(peak_of(said.peak, said.folder)))
-        return 0
     print(" ".join(f"{name} {value}" for name, value in machine().items()))
-    print(f"{'what':<62} {'theirs':>10} {'ours':>10} {'ratio':>6} {'reach':>6}")
+    print(f"{'what':<68} {'theirs':>10} {'ours':>10} {'ratio':>6} {'reach':>6}")
     rows = []
-    for measure in (one for one in ROWS if said.only in one.__name__):
-        for row in measure(Asked(before=said.before, rounds=said.rounds)):
-            rows.append(row)
-            print(line(row), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Asked(before=said.before or earlier_source(Path(folder)), rounds=said.rounds)
+        for measure in (one for one in ROWS if said.only in one.__name__):
+            for row in measured(measure, asked):
+                rows.append(row)
+                print(line(row), flush=True)
     if said.json is not None:
         said.json.write_text(json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    return 0
+    return int(any(row.is_broken for row in rows))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python examples/heartbeats.py FOLDER --size beats        minutes, on made-up heartbeats; nothing to download
     python examples/heartbeats.py FOLDER --size two-cores    MIT-BIH, some CPU hours; what docs/heartbeats.md shows
 
-Everything lands under FOLDER, the tables in tables.md. A run that is there is kept, one that was interrupted goes on.
+Everything lands under FOLDER, the tables in tables.md, beats of all methods in beats.png. A run that is there is kept,
+one that was interrupted goes on.
 --methods trains and scores some methods alone.
 All of FOLDER but the runs' release/ is private in the sense of the contract: it saw real data, which here are public.
 """
@@ -22,9 +23,12 @@ from typing import Any
 
 from study import children_cpu, gossamer, row
 
+import gossamer as library
+from gossamer.reports.curves import COLOURS, drawing, save_png_of
+
 _KINDS = ("accuracy", "macro_f1", "auroc", "random_forest_macro_f1", "logistic_regression_macro_f1", "cnn_macro_f1")
 SCORES = (
-    *(f"tstr_{kind}{whose}" for whose in ("", "_people") for kind in _KINDS),
+    *(f"tstr_{kind}" for kind in _KINDS),
     "mmd", "acf_distance", "psd_distance", "histogram_distance", "padded_length_distance", "class_distance",
     "frechet_distance", "precision", "recall", "density", "coverage", "dtw_distance", "dtw_distance_to_synthetic",
     "predictive_score", "discriminative_score", "memorisation",
@@ -134,10 +138,17 @@ SIZES = {
         ),
     ),
 }
+# Rows of the picture: part, column and epsilon. Those that were not trained are left out.
+PICTURE = (
+    *(("record", label, "10") for label in ("dp-mixture", "dp-merf", "gs-wgan", "dp-cgan")),
+    *(("layout", label, "10") for label in ("1-D", "14x14")),
+    ("record", "dp-mixture", "1"),
+    ("person", "dp-mixture", "10"),
+)
 
 
 def main(folder: Path, parts: Sequence[Part]) -> None:
-    """Train what is missing, score everything, write the tables."""
+    """Train what is missing, score everything, write the tables and a picture."""
     folder.mkdir(parents=True, exist_ok=True)
     # All hold out the same beats as the first: scores compare, and what depends on real beats is computed once.
     first = run_folder(folder, parts[0], parts[0].contenders[0], parts[0].epsilons[0])
@@ -149,6 +160,13 @@ def main(folder: Path, parts: Sequence[Part]) -> None:
     seconds = [f"- `{name}`: {spent:.0f}" for name, spent in load_seconds(folder).items()]
     tables.append("\n".join(["CPU seconds of each training:", "", *seconds, ""]))
     (folder / "tables.md").write_text("\n".join(tables), encoding="utf-8")
+    drawn = {
+        f"{label}, epsilon {epsilon}" + (", a person" if name == "person" else ""): run
+        for name, label, epsilon in PICTURE
+        if is_released(run := folder / "runs" / name / f"{label}-eps{epsilon}")
+    }
+    if drawn:
+        picture(folder / "beats.png", drawn)
     print(f"The tables: {folder / 'tables.md'}; pictures beside them, a folder each")
 
 
@@ -163,10 +181,15 @@ def run_folder(folder: Path, part: Part, contender: Contender, epsilon: str) -> 
     return folder / "runs" / part.name / f"{contender.label}-eps{epsilon}"
 
 
+def is_released(run: Path) -> bool:
+    """Whether a training has come to its end."""
+    return (run / "release" / "generator.safetensors").is_file()
+
+
 def train(folder: Path, part: Part, contender: Contender, epsilon: str, first: Path) -> None:
     """Train one run with the key of the first, or go on where it stopped, unless it has released its generator."""
     run = run_folder(folder, part, contender, epsilon)
-    if (run / "release" / "generator.safetensors").is_file():
+    if is_released(run):
         return
     print(f"{part.name}: {run.name}", flush=True)
     before = children_cpu()
@@ -232,8 +255,26 @@ def table(part: Part, epsilon: str, found: Mapping[str, Mapping[str, Any]]) -> s
 
 
 def figure(found: Mapping[str, Any], name: str) -> str:
-    """A score to three places, empty where it was left out."""
-    return f"{found[name]['value']:.3f}" if name in found else ""
+    """A score to three places, never -0.000, empty where it was left out."""
+    return f"{round(found[name]['value'], 3) + 0.0:.3f}" if name in found else ""
+
+
+def picture(file: Path, runs: Mapping[str, Path]) -> None:
+    """Draw the first two beats of each class, a row for each run; all are synthetic."""
+    with drawing(11.0, 0.85 * len(runs) + 0.4) as figure:
+        for place, (name, run) in enumerate(runs.items()):
+            generator = library.load(run)
+            names = [name for name in generator.spec.class_names for _ in range(2)]
+            series, _ = generator.sample(len(names), labels=names)
+            for column, one in enumerate(series[:, 0]):
+                axes = figure.add_subplot(len(runs), len(names), place * len(names) + column + 1)
+                axes.plot(one, color=COLOURS[0], linewidth=0.8)
+                axes.set(xticks=[], yticks=[], ylim=(-0.03, 1.03))
+                if place == 0:
+                    axes.set_title(names[column], fontsize=8)
+                if column == 0:
+                    axes.set_ylabel(name.replace(", ", "\n"), fontsize=7, rotation=0, ha="right", va="center")
+    save_png_of(figure, file)
 
 
 if __name__ == "__main__":

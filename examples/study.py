@@ -71,6 +71,7 @@ SIZES = {
         epsilons=("1", "2", "5", "10"),
         contenders=(
             Contender(method="dp-mixture", num_seeds=3),
+            Contender(method="labelled-mixture"),
             Contender(method="dp-merf", num_seeds=3),
             Contender(method="gs-wgan"),
             Contender(method="dp-cgan", options=("--num-steps", "1000")),
@@ -82,6 +83,7 @@ SIZES = {
         epsilons=("1", "2", "5", "10"),
         contenders=(
             Contender(method="dp-mixture", num_seeds=3),
+            Contender(method="labelled-mixture"),
             Contender(method="dp-merf", num_seeds=3),
             Contender(method="gs-wgan", options=("--recipe", "{data}-paper", "--device", "cuda")),
             Contender(method="dp-cgan", options=("--recipe", "{data}-published", "--device", "cuda")),
@@ -245,7 +247,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="digits")
     parser.add_argument("--data", help="one data set of that size alone; default: all")
-    names = ("dp-mixture", "dp-merf", "gs-wgan", "dp-cgan")
+    names = ("dp-mixture", "labelled-mixture", "dp-merf", "gs-wgan", "dp-cgan")
     parser.add_argument("--methods", nargs="+", choices=names, default=[], help="some methods alone; default: all")
     asked = parser.parse_args()
     size = only(SIZES[asked.size], asked.methods)

@@ -98,7 +98,21 @@ def test_a_run_that_cannot_be_read_is_named(gossamer: Any, runs: Path, tmp_path:
 
 def test_links_are_not_followed(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(runs)
-    assert list(data_account.find_runs_under([tmp_path])) == []
+    assert data_account.find_runs_under([tmp_path]) == ((), ())
+
+
+def test_folders_that_were_not_looked_into_are_told_in_one_line(
+    gossamer: Any, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(runs / "one", tmp_path / "one")
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    said = gossamer("ledger", "--data", "digits", "--under", tmp_path).out
+    assert "1 run is here, 1 of them with a release" in said
+    assert "not looked into" not in said
+    monkeypatch.setattr(data_account, "MOST_FOLDERS", 1)
+    assert account(gossamer, "--data", "digits", "--under", tmp_path)["cut_short"] == [str(tmp_path)]
+    lines = gossamer("ledger", "--data", "digits", "--under", tmp_path).out.splitlines()
+    assert len([line for line in lines if "not looked into" in line]) == 1
 
 
 @pytest.mark.parametrize(

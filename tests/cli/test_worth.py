@@ -64,6 +64,8 @@ def test_a_release_carries_its_verdict_everywhere(gossamer: Any, tmp_path: Path,
     assert said.code == 0
     assert said.out.index(f"Verdict: {grade}.") < said.out.index("Share: ")
     assert ("Share: everything" in said.out) == (grade == "clear")
+    # Nobody is sent to draw noise.
+    assert ("Next: gossamer sample" in said.out) == (grade == "clear")
     for card in (run / "release" / "README.md", run / "release" / "samples" / "README.md"):
         assert f"## What the samples are worth\n\nVerdict: {grade}." in card.read_text()
         assert ("nothing in it to share" in card.read_text()) == (grade == "noise")

@@ -40,6 +40,7 @@ METHODS = {
         "plan dp-mixture",
         "plan dp-merf",
         "plan gs-wgan",
+        "plan dp-cgan",
     ),
 }
 BLOCK = re.compile(

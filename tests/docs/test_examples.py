@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers
@@ -111,6 +112,20 @@ def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
                     assert options[options.index("--recipe") + 1] in recipes
 
 
+def test_every_row_of_the_picture_of_heartbeats_is_a_training() -> None:
+    heartbeats = load_heartbeats()
+    trained = {
+        (part.name, one.label, epsilon)
+        for part in heartbeats.SIZES["two-cores"]
+        for one in part.contenders
+        for epsilon in part.epsilons
+    }
+    assert set(heartbeats.PICTURE) <= trained
+
+
+WRITTEN_ANEW = ("tables.md", "beats.png")
+
+
 @pytest.mark.slow
 def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does_nothing(tmp_path: Path) -> None:
     heartbeats = load_heartbeats()
@@ -125,10 +140,12 @@ def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does
     # Guessing gives a third or less.
     assert min(map(float, use[2:])) > 0.4
     assert (tmp_path / "scores" / "record-eps10-evenness-0.5" / "samples.png").is_file()
+    with Image.open(tmp_path / "beats.png") as picture:
+        assert picture.width > picture.height > 100, "one row of beats"
 
-    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name != "tables.md"}
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name not in WRITTEN_ANEW}
     heartbeats.main(tmp_path, (part,))
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name != "tables.md"} == before
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name not in WRITTEN_ANEW} == before
 
 
 def test_all_heartbeats_hold_out_the_same_beats_as_the_first_and_people_are_split_as_people(

@@ -54,6 +54,18 @@ def test_the_loop_example_prices_trains_and_samples(capsys: pytest.CaptureFixtur
     assert "100 images, 10 classes: (10.000, 1e-05)-differentially private for one record" in said
 
 
+def test_the_user_level_example_prints_what_is_proved_beside_the_formula_of_the_paper() -> None:
+    example = load_example("one_critic_a_person")
+    formula, secret, known = example.paper().values()
+    assert (formula, secret, known) == tuple(pytest.approx(epsilon, rel=0.01) for epsilon in (9.993, 346.7, 379.4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # five steps learn nothing, as the verdict says
+        statement = example.trained().statement
+    assert (statement.unit.value, statement.num_slots) == ("person", 449)
+    assert 9.9 < statement.epsilon <= 10
+    assert statement.published_epsilon < 1
+
+
 def test_the_folder_example_turns_png_files_into_others_of_the_same_classes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +150,7 @@ def test_the_notebook_is_stored_with_small_outputs_of_a_run_from_top_to_bottom()
 
 
 def test_examples_use_public_names_alone() -> None:
-    larger = {"study", "heartbeats", "published_claims", "sites_by_flower"}
+    larger = {"study", "heartbeats", "published_claims", "sites_by_flower", "one_critic_a_person"}
     sources = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")}
     sources["first_steps"] = "\n".join(cell.source for cell in notebook().cells if cell.cell_type == "code")
     for name in sources.keys() - larger:

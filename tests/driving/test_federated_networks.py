@@ -6,10 +6,11 @@ import contextlib
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from federated_sites import GAN, ONE, TRAINED, ZeroNoise, all_rounds, answer, plan_for, records
+from federated_sites import DP_GAN, GAN, ONE, TRAINED, ZeroNoise, all_rounds, answer, plan_for, records
 from torch import Tensor
 
 from gossamer.driving.examination import examine
@@ -20,10 +21,14 @@ from gossamer.driving.federated.sending import SendingNetworks
 from gossamer.driving.federated.site_folder import JoinedPlan
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.averaged import AveragedGenerator
-from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.averaged import TrainedNetwork
+from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
 from gossamer.methods.training import RunContext
+from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.privacy.events import under_replacement
+from gossamer.privacy.priceable import price
+from gossamer.privacy.restated import event_of
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.findings import Verdict
 from gossamer.runs.folder import RunFolder
@@ -34,45 +39,65 @@ SLOTS = {"berlin": 30, "paris": 50}
 HELD = {"berlin": records(30, 1), "paris": records(50, 2)}
 
 
+PLAIN_DESCENT = dataclasses.replace(DP_GAN, discriminator_optimiser=GradientDescent(), discriminator_steps=1)
+SQUARE = dataclasses.replace(DP_GAN, discriminator=MLPCriticConfig(hidden_sizes=(4,)))
+"""A discriminator whose gradients are computed one by one."""
+BOTH = pytest.mark.parametrize("config", [GAN, DP_GAN], ids=["gs-wgan", "dp-cgan"])
+
+
 @functools.cache
-def gan_plan(*names: str, steps: int = 3) -> FederatedPlan:
+def gan_plan(*names: str, steps: int = 3, config: Any = GAN) -> FederatedPlan:
     """Seven steps, in rounds of three, three and one."""
     slots = {name: number for name, number in SLOTS.items() if not names or name in names}
-    return plan_for(GAN, slots, steps_per_round=steps)
+    return plan_for(config, slots, steps_per_round=steps)
 
 
 def central(folder: Path, plan: FederatedPlan) -> dict[str, Tensor]:
     """The weights of the training in one place, with the shards and coins of berlin and no noise."""
     context = RunContext(delta=1e-3, slots=PublicSlots(30), key=read_key(RunFolder(folder / "berlin")))
-    training = GS_WGAN.start(plan.settings_of(plan.sites[0]), HELD["berlin"], ZeroNoise(), context)
+    training = plan.of_method.start(plan.settings_of(plan.sites[0]), HELD["berlin"], ZeroNoise(), context)
     for _ in training:
         pass
     return dict(training.trained().weights)
 
 
-def differs(folder: Path) -> float:
+def differs(folder: Path, config: Any = GAN) -> float:
     """The largest difference of a weight between one site over three rounds and the central training."""
-    plan = gan_plan("berlin")
+    plan = gan_plan("berlin", config=config)
     mine = released(all_rounds(folder, plan, {"berlin": HELD["berlin"]})).weights
     wanted = central(folder, plan)
     assert mine.keys() == wanted.keys()
     return max(float((mine[name] - wanted[name]).abs().max()) for name in wanted)
 
 
-def test_one_site_over_several_rounds_is_the_central_training_bit_for_bit(tmp_path: Path) -> None:
-    assert differs(tmp_path) == 0
+@pytest.mark.parametrize(
+    "config", [GAN, DP_GAN, PLAIN_DESCENT, SQUARE], ids=["gs-wgan", "dp-cgan", "plain descent", "one by one"]
+)
+def test_one_site_over_several_rounds_is_the_central_training_bit_for_bit(tmp_path: Path, config: Any) -> None:
+    assert differs(tmp_path, config) == 0
 
 
 @pytest.mark.slow
-def test_a_round_that_forgets_the_moments_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The break: the optimiser begins anew in each round."""
-    take_up = AveragedGenerator.take_up
-    monkeypatch.setattr(AveragedGenerator, "take_up", lambda self, tensors, num: take_up(self, tensors, 0))
-    assert differs(tmp_path) > 1e-5
+@BOTH
+def test_a_round_that_forgets_the_moments_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Any
+) -> None:
+    """The break: an optimiser begins anew in each round."""
+    take_up = TrainedNetwork.take_up
+    monkeypatch.setattr(TrainedNetwork, "take_up", lambda self, tensors, num: take_up(self, tensors, 0))
+    assert differs(tmp_path, config) > 1e-5
 
 
-def test_networks_are_averaged_by_public_slots(tmp_path: Path) -> None:
-    content = gan_plan().to_bytes()
+@pytest.mark.slow
+def test_a_discriminator_that_stays_at_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The break: the discriminator begins anew in each round."""
+    monkeypatch.setattr(PublicNetworks, "take_up", lambda self, tensors, step: self._generator.take_up(tensors, step))
+    assert differs(tmp_path, DP_GAN) > 1e-5
+
+
+@BOTH
+def test_networks_are_averaged_by_public_slots(tmp_path: Path, config: Any) -> None:
+    content = gan_plan(config=config).to_bytes()
     files = [(name, answer(tmp_path, content, name, held).content) for name, held in HELD.items()]
     now = combine(content, files).round
     berlin, paris = (Contribution.read(one, name).tensors for name, one in files)
@@ -90,9 +115,11 @@ def test_critics_that_are_trained_begin_anew_in_each_round(tmp_path: Path) -> No
     released(over).check_finite()
 
 
-def test_the_statement_has_the_price_of_each_site(tmp_path: Path) -> None:
+@BOTH
+def test_the_statement_has_the_price_of_each_site(tmp_path: Path, config: Any) -> None:
+    plan = gan_plan(config=config)
     over = all_rounds(
-        tmp_path, gan_plan(), HELD, noise=KeyedNoise, absent=lambda number, site: (number, site) == (1, "berlin")
+        tmp_path, plan, HELD, noise=KeyedNoise, absent=lambda number, site: (number, site) == (1, "berlin")
     )
     statement = write_federated_release(tmp_path / "study", over, pytest.fail).statement
     assert statement.is_secure
@@ -102,6 +129,22 @@ def test_the_statement_has_the_price_of_each_site(tmp_path: Path) -> None:
     findings = list(examine(tmp_path / "study"))
     assert {finding.verdict for finding in findings} == {Verdict.HOLDS, Verdict.UNCHECKED}
     assert any("site paris is computed again" in str(finding) for finding in findings)
+
+
+def test_the_claim_for_all_is_that_of_the_dearest_site_at_its_own_rate(tmp_path: Path) -> None:
+    """The same noise at both: the smaller site draws each of its units more often, so it pays more."""
+    plan = gan_plan(config=DP_GAN)
+    noise = max(site.noise_multiplier for site in plan.sites)
+    alike = [dataclasses.replace(site, noise_multiplier=noise) for site in plan.sites]
+    plan = dataclasses.replace(plan, sites=tuple(alike))
+    statement = released(all_rounds(tmp_path, plan, HELD)).statement
+    berlin, paris = (claim.epsilon for claim in statement.sites)
+    assert berlin > 1.2 * paris
+    assert statement.epsilon == pytest.approx(berlin, rel=1e-9)
+    said = dict(statement.parameters)
+    assert (statement.num_slots, said["expected_batch_size"]) == (80, pytest.approx(6))
+    assert said["sample_rate"] == 6 / 30
+    assert event_of(statement) == plan.part_of(plan.sites[0]).event
 
 
 # ---- what a site spends ----------------------------------------------------------------------------------------------
@@ -192,6 +235,20 @@ def test_a_plan_of_networks_adds_to_all_others(tmp_path: Path) -> None:
     assert (spent.epsilon, spent.delta) == (pytest.approx(10, abs=0.01), pytest.approx(2e-3))
 
 
+def test_a_unit_that_comes_or_leaves_is_priced_as_one_replaced_beside_other_plans(tmp_path: Path) -> None:
+    """Sums are priced for any change of a slot, and Poisson samples alone for a unit that comes or leaves."""
+    samples, sums = gan_plan(config=DP_GAN), plan_for(ONE, SLOTS)
+    alone = answer(tmp_path, samples.to_bytes(), "berlin", HELD["berlin"], cap=5.1).spent
+    together = answer(tmp_path, sums.to_bytes(), "berlin", HELD["berlin"], cap=100.0).spent
+    assert alone is not None
+    assert together is not None
+    assert alone.epsilon == pytest.approx(5, abs=0.01)
+    part = samples.part_of(samples.sites[0])
+    replaced, _ = price(under_replacement(part.event, part.adjacency), 1e-3)
+    assert together.epsilon == pytest.approx(5 + replaced, abs=0.02)
+    assert replaced > 6
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -216,8 +273,9 @@ def hostile(plan: FederatedPlan, content: bytes) -> dict[str, bytes]:
     return files | {"nothing": b"", "cut": content[:-8], "a plan": plan.to_bytes()}
 
 
-def test_hostile_contributions_are_refused_by_name(tmp_path: Path) -> None:
-    plan = gan_plan()
+@BOTH
+def test_hostile_contributions_are_refused_by_name(tmp_path: Path, config: Any) -> None:
+    plan = gan_plan(config=config)
     content = plan.to_bytes()
     good = [(name, answer(tmp_path, content, name, held, noise=KeyedNoise).content) for name, held in HELD.items()]
     for name, wrong in hostile(plan, good[1][1]).items():
@@ -244,6 +302,19 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
             FederatedPlan.read(plan.to_bytes().replace(old.encode(), new.encode()), "plan")
 
 
+@pytest.mark.parametrize("sizes", ["30000, 30000", "4000000000000", "-3"])
+def test_networks_too_large_for_a_plan_are_refused_before_they_take_memory(sizes: str) -> None:
+    for config, hidden in ((DP_GAN, "5"), (DP_GAN, "6"), (GAN, "6")):
+        content = gan_plan(config=config).to_bytes().decode()
+        found = f"""hidden_sizes": [
+        {hidden}
+      ]"""
+        assert content.count(found) == 1
+        with pytest.raises(InputError, match=r"^plan: ") as refusal:
+            FederatedPlan.read(content.replace(found, f'hidden_sizes": [{sizes}]').encode(), "plan")
+        assert refusal.value.exit_code == 2
+
+
 @pytest.mark.slow
 def test_a_site_in_proportion_to_its_true_records_would_be_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -255,4 +326,4 @@ def test_a_site_in_proportion_to_its_true_records_would_be_found(
 
     monkeypatch.setattr(SendingNetworks, "combined", plain)
     with pytest.raises(AssertionError):
-        test_networks_are_averaged_by_public_slots(tmp_path)
+        test_networks_are_averaged_by_public_slots(tmp_path, GAN)

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from federated_sites import FEW_SLOTS, GAN, NEIGHBOURS, TRAINED, outcome, plan_for
+from federated_sites import DP_GAN, FEW_SLOTS, GAN, NEIGHBOURS, TRAINED, outcome, plan_for
 from torch import Tensor
 
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError
+from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
 
@@ -52,21 +54,25 @@ def outcomes(folder: Path, content: bytes, names: tuple[str, ...]) -> set[tuple[
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fill", FILLED.values(), ids=FILLED)
-@pytest.mark.parametrize("config", [GAN, TRAINED], ids=["distances", "trained"])
+@pytest.mark.parametrize("config", [GAN, TRAINED, DP_GAN], ids=["distances", "trained", "dp-cgan"])
 def test_all_neighbours_have_the_same_outcome(tmp_path: Path, fill: Weights, config: Any) -> None:
     (found,) = outcomes(tmp_path, state(plan_of(config), fill), tuple(NEIGHBOURS))
     assert found[0] == "answer"
 
 
-def test_neighbours_have_the_same_outcome_for_huge_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [GAN, DP_GAN], ids=["distances", "dp-cgan"])
+def test_neighbours_have_the_same_outcome_for_huge_weights(tmp_path: Path, config: Any) -> None:
     """Samples of the generator are no numbers then. Answers about them are zero, and are released with noise."""
-    (found,) = outcomes(tmp_path, state(plan_of(GAN), FILLED["huge"]), ("as it is", "one class emptied"))
+    (found,) = outcomes(tmp_path, state(plan_of(config), FILLED["huge"]), ("as it is", "one class emptied"))
     assert found[0] == "answer"
 
 
+@pytest.mark.parametrize("config", [GAN, DP_GAN], ids=["distances", "dp-cgan"])
 @pytest.mark.parametrize("fill", REFUSED.values(), ids=REFUSED)
-def test_weights_that_are_no_numbers_are_refused_before_records_are_read(tmp_path: Path, fill: Weights) -> None:
-    ((kind, message, was_read),) = outcomes(tmp_path, state(plan_of(GAN), fill), ("as it is", "all black"))
+def test_weights_that_are_no_numbers_are_refused_before_records_are_read(
+    tmp_path: Path, fill: Weights, config: Any
+) -> None:
+    ((kind, message, was_read),) = outcomes(tmp_path, state(plan_of(config), fill), ("as it is", "all black"))
     assert (kind, was_read) == (InputError, False)
     assert "not finite" in message
 
@@ -90,8 +96,9 @@ def broken_rounds(plan: FederatedPlan) -> dict[str, bytes]:
     }
 
 
-def test_files_that_are_no_rounds_are_refused_before_records_are_read(tmp_path: Path) -> None:
-    for name, content in broken_rounds(plan_of(GAN)).items():
+@pytest.mark.parametrize("config", [GAN, DP_GAN], ids=["distances", "dp-cgan"])
+def test_files_that_are_no_rounds_are_refused_before_records_are_read(tmp_path: Path, config: Any) -> None:
+    for name, content in broken_rounds(plan_of(config)).items():
         kind, message, was_read = outcome(tmp_path / "site", content, NEIGHBOURS["as it is"])
         assert (kind, was_read) == (InputError, False), name
         assert message.startswith("round"), name
@@ -119,3 +126,39 @@ def test_answers_are_clipped_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     norms = released_lengths(tmp_path / "site", monkeypatch)
     assert len(norms) == 3  # the first on made-up records, with noise
     assert max(norms[1:]) <= 8 * math.sqrt(8) * GAN.clip_norm / 4 * (1 + 1e-6)
+
+
+def gradient_lengths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Norms of the released gradients of a round of large weights, without noise."""
+    norms: list[float] = []
+    release = PoissonReleaser.release
+
+    def told(self: PoissonReleaser, *asked: Any) -> dict[str, Tensor]:
+        found = release(self, *asked)
+        norms.append(float(torch.cat([part.flatten() for part in found.values()]).norm()))
+        return found
+
+    monkeypatch.setattr(PoissonReleaser, "release", told)
+    content = state(plan_of(DP_GAN), lambda shape, rng: 1e4 * torch.randn(shape, generator=rng))
+    assert outcome(folder, content, NEIGHBOURS["as it is"])[0] == "answer"
+    return norms
+
+
+def test_gradients_are_clipped_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record adds more than the clip to a sum, which is divided by six."""
+    norms = gradient_lengths(tmp_path / "site", monkeypatch)
+    assert len(norms) == 3  # the first on made-up records, with noise
+    assert 0 < max(norms[1:]) <= 12 * DP_GAN.clip_norm / 6 * (1 + 1e-6)
+
+
+def test_what_a_drawn_record_would_raise_is_found_before_records_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such an error would tell that somebody was drawn."""
+
+    def raising(*asked: Any) -> Tensor:
+        raise RuntimeError
+
+    monkeypatch.setattr(PublicNetworks, "losses_of_records", raising)
+    kind, _, was_read = outcome(tmp_path / "site", state(plan_of(DP_GAN), FILLED["random"]), NEIGHBOURS["as it is"])
+    assert (kind, was_read) == (InputError, False)

@@ -62,24 +62,15 @@ def test_a_number_moves_by_half_the_spacing_at_most_and_alike_on_both_sides_of_z
     assert float((rounded * GRID.spacing - number).abs().max()) <= GRID.spacing / 2
 
 
-def test_a_half_is_rounded_away_from_zero() -> None:
+def test_a_half_is_rounded_to_the_even_number_on_both_sides_of_zero() -> None:
     grid = PublicGrid(radius=1.0, num_coordinates=4)
     halves = torch.tensor([0.5, 1.5, 2.5, 3.5, 1023.5, 2.0**40 + 0.5], dtype=torch.float64)
-    expected = halves + 0.5
+    expected = torch.tensor([0.0, 2.0, 2.0, 4.0, 1024.0, 2.0**40], dtype=torch.float64)
     assert torch.equal(grid.rounded(halves * grid.spacing), expected)
     assert torch.equal(grid.rounded(-halves * grid.spacing), -expected)
-    below = torch.nextafter(halves, torch.zeros_like(halves))
-    assert torch.equal(grid.rounded(below * grid.spacing), expected - 1)
-
-
-def test_rounding_by_size_and_sign_is_rounding_by_truncation_bit_for_bit() -> None:
-    grid = PublicGrid(radius=1.0, num_coordinates=50)
-    ties = (torch.arange(-20, 20, dtype=torch.float64) + 0.5) * grid.spacing
-    drawn = torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.01
-    values = torch.cat([ties, torch.nextafter(ties, torch.zeros_like(ties)), drawn, torch.tensor([0.0, -0.0])])
-    scaled = values / grid.spacing
-    plain = torch.trunc(scaled + torch.copysign(torch.tensor(math.nextafter(0.5, 0.0), dtype=torch.float64), scaled))
-    assert torch.equal(grid.rounded(values).view(torch.int64), plain.view(torch.int64))
+    for to, moved in ((0.0, -0.5), (math.inf, 0.5)):
+        beside = torch.nextafter(halves, torch.full_like(halves, to))
+        assert torch.equal(grid.rounded(beside * grid.spacing), halves + moved)
 
 
 def test_the_largest_number_below_a_half_is_rounded_down() -> None:

@@ -22,7 +22,9 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
 
 DOCS = Path(__file__).parents[2] / "docs"
-HEARTBEATS = re.compile(r"^## epsilon (\d+): one (beat|person) protected, split at random$", re.MULTILINE)
+HEARTBEATS = re.compile(
+    r"^##+ epsilon (\d+): one (beat protected, split at random|person protected, split between people)$", re.MULTILINE
+)
 
 
 def choice_for(data: str, epsilon: float, unit: Unit = Unit.RECORD) -> Choice:
@@ -69,7 +71,7 @@ def heartbeats(unit: str) -> dict[tuple[str, float], float]:
     """The macro-F1 of classes in turn, as docs/heartbeats.md has it."""
     found, text = {}, (DOCS / "heartbeats.md").read_text()
     for title in HEARTBEATS.finditer(text):
-        if title[2] == unit:
+        if title[2].startswith(unit):
             lines = text[title.end() :].splitlines()
             head = next(cells(line) for line in lines if line.startswith("| score"))
             row = next(cells(line) for line in lines if line.startswith("| `tstr_macro_f1`"))

@@ -14,6 +14,7 @@ from gossamer.nn.conv_critic import AbstractConvCritic
 from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, slopes, stack
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
+from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
 from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
 from gossamer.nn.network import AbstractCriticConfig, channel_norm
@@ -216,3 +217,21 @@ def test_a_stack_of_one_scores_as_the_network_alone(name: str) -> None:
     state = {key: tensor[0] for key, tensor in (ensemble.parameters | ensemble.buffers).items()}
     alone = functional_call(ensemble.template, state, (samples[0], labels[0]))
     assert torch.equal(outputs(ensemble, ensemble.parameters, samples, labels)[0], alone)
+
+
+# ---- moved images ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 28, 28), (3, 3, 9, 13)])
+def test_moved_images_and_their_slopes_are_those_of_an_affine_grid(shape: tuple[int, ...]) -> None:
+    images = torch.randn(shape, generator=seeded(), dtype=torch.float64).requires_grad_()
+    normal = torch.randn(shape[0], 5, generator=seeded(1), dtype=torch.float64)
+    maps = Motions(rotation=0.3, shear=0.2, zoom=0.2, shift=0.1).maps(normal).requires_grad_()
+    moved = warped(images, maps)
+    grid = F.affine_grid(maps, list(shape), align_corners=False)
+    plain = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    weights = torch.randn(shape, generator=seeded(2), dtype=torch.float64)
+    assert torch.allclose(moved, plain, atol=1e-12)
+    found, expected = (torch.autograd.grad((one * weights).sum(), (images, maps)) for one in (moved, plain))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-10)

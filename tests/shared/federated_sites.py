@@ -14,10 +14,12 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.federated.combining import combine
 from gossamer.driving.federated.contributing import Answer, contribute
-from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
+from gossamer.driving.federated.plan import FederatedPlan
+from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.distances import DistanceCritic
@@ -25,6 +27,8 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.training import RecordsExpected
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -51,6 +55,12 @@ TRAINED = replace(
     fork_steps=1,
     renewals_per_step=2,
 )
+DP_GAN = DPCGANConfig(
+    num_steps=7, expected_batch_size=6, generator=MLPGeneratorConfig(hidden_sizes=(6,)),
+    discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=4, generator_batch_size=4,
+    discriminator_steps=2, discriminator_optimiser=Adam(learning_rate=0.01), final_learning_rate=0.1,
+    moving_average=0.5, chunk_size=4,
+)  # fmt: skip
 
 
 class ZeroNoise(DeterministicNoise):
@@ -92,13 +102,13 @@ def plan_for(
     *,
     unit: Unit = Unit.RECORD,
     noise: Mapping[str, float] | None = None,
-    steps_per_round: int | None = None,
+    **rounds: Any,
 ) -> FederatedPlan:
-    """A plan at epsilon 5 for each site, or with the noise given for each."""
+    """A plan at epsilon 5 for each site, or with the noise given for each, and with the rounds of `make_plan`."""
     wishes = [
         SiteWish(name=name, num_slots=n, budget=PrivacyBudget(epsilon=5, delta=1e-3)) for name, n in slots.items()
     ]
-    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", steps_per_round=steps_per_round)
+    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", **rounds)
     if noise is None:
         return plan
     sites = tuple(replace(site, noise_multiplier=noise[site.name], epsilon=100.0) for site in plan.sites)
@@ -141,7 +151,7 @@ def all_rounds(
         files = [
             (name, answer(folder, content, name, held[name], noise=noise).content)
             for name in held
-            if not absent(now.number, name)
+            if name in now.asked and not absent(now.number, name)
         ]
         now = Round.read(combine(content, files).round.to_bytes(), "next")
     return now

@@ -94,8 +94,8 @@ def check_left(run: Any, killed: int, said: Any) -> None:
     if killed == 0:
         assert (said.out, said.err) == ("", "")
     elif said.code == 4:
-        assert "nothing is spent twice" in said.err
-        assert len([line for line in said.err.splitlines() if line.startswith("gossamer: ")]) <= 2
+        # On a slow machine lines of progress may stand before it.
+        assert said.err.count("nothing is spent twice") == 1
 
 
 @pytest.mark.parametrize(("method", "num_kills"), [*FEW, *FIFTY])

@@ -14,10 +14,11 @@ from gossamer.cli.site_files import OwnRecords, finish_round, read_file, show, t
 from gossamer.cli.sites_by_flower import AnswerRounds, Gather, answer, gather
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.driving.federated.asking import AllAtOnce, InTurn
 from gossamer.driving.federated.checking import PLAN_FILE
 from gossamer.driving.federated.combining import combine
 from gossamer.driving.federated.contributing import contribute
-from gossamer.driving.federated.plan import SiteWish, make_plan
+from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError, ResourceError
 from gossamer.methods.catalogue import METHODS, find_method
@@ -105,6 +106,8 @@ class PlanSites(Generic[C]):
         delta: of each site that names none. Default: the power of ten at or below one over ten times all slots
         steps_per_round: private steps of each site in a round, for a method that sends networks, such as gs-wgan.
             Default: those of 20 rounds
+        in_turn: a round asks one site alone, in the order of --sites, which goes on from the networks of the one
+            before. For a method that sends networks
         method: settings of the method
     """
 
@@ -114,6 +117,7 @@ class PlanSites(Generic[C]):
     epsilon: float = DEFAULT_EPSILON
     delta: float | None = None
     steps_per_round: int | None = None
+    in_turn: bool = False
     method: Annotated[C, Mark.TAKEN_OVER]
 
 
@@ -162,10 +166,11 @@ class ShowFile:
 class Combine:
     """Combine the contributions of a round: the next round's file, or the release after the last round.
 
-    Sums are added. Networks are averaged by public numbers of slots.
+    Sums are added. Networks are averaged by public numbers of slots. If sites take turns, a round without a
+    contribution passes the turn on.
 
     A file that does not belong to the round is refused by name, and nothing is written. A site that gave nothing is
-    named. Its charge stays, and it may answer the next round.
+    named. Its charge stays, and it may answer a later one.
 
     Example: gossamer federate combine plan.json berlin-round-1.safetensors paris-round-1.safetensors --out study
 
@@ -212,7 +217,8 @@ def _plan(words: Sequence[str]) -> int:
     recipe = method.recipe_of(form.recipe, random_records(spec, 1), suited)
     asked = read_arguments(PlanSites[method.config], rest, program=program, method=recipe.config)
     taken, unit, steps = recipe.taken(asked.method), Unit(form.unit), asked.steps_per_round
-    plan = make_plan(asked.method, spec, taken, unit, wishes, own_version(), steps_per_round=steps)
+    turns = InTurn() if asked.in_turn else AllAtOnce()
+    plan = make_plan(asked.method, spec, taken, unit, wishes, own_version(), steps_per_round=steps, turns=turns)
     try:
         asked.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

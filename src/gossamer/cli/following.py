@@ -107,8 +107,15 @@ def _announce_release(trained: TrainedGenerator, folder: RunFolder) -> None:
         f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
         f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"
-        f"Next: gossamer sample {folder.path} --num-samples 1000 --out samples.npz"
+        f"Next: {_next(trained.verdict, folder)}"
     )
+
+
+def _next(verdict: Verdict | None, folder: RunFolder) -> str:
+    """Say what to do with a release: draw from it, or look before noise is drawn."""
+    if verdict is not None and verdict.advice is not None:
+        return f"gossamer report {folder.path}, to see what the noise has left"
+    return f"gossamer sample {folder.path} --num-samples 1000 --out samples.npz"
 
 
 def _sharing(verdict: Verdict | None, folder: RunFolder) -> str:

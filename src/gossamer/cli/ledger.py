@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.driving.data_account import DataAccount, account_of_data
+from gossamer.driving.data_account import MOST_FOLDERS, DataAccount, account_of_data
 from gossamer.driving.spending import account
 from gossamer.errors import InputError, one_line
 from gossamer.privacy.statement import shown_epsilon
@@ -67,13 +67,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _show(path: Path, found: dict[str, Any]) -> None:
     charged, planned, lost = (found[f"num_{name}_steps"] for name in ("charged", "planned", "lost"))
+    are, they = ("is", "It stays") if lost == 1 else ("are", "They stay")
     spent, whole = shown_epsilon(found["epsilon_charged"]), shown_epsilon(found["epsilon_planned"])
     print(f"{path}, {found['method']}: {charged} of {planned} planned steps are charged.")
     if found["processes"]:
         Console().print(_table(found["processes"]))
     if lost:
         print(
-            f"{lost} charged steps are in no checkpoint: lost in a crash, or being taken now. They stay paid for; "
+            f"{_steps(lost, 'charged ')} {are} in no checkpoint: lost in a crash, or being taken now. {they} paid for; "
             "nothing is ever given back."
         )
     for one in found["one_shot"]:
@@ -83,7 +84,7 @@ def _show(path: Path, found: dict[str, Any]) -> None:
         f"delta = {found['delta']:g}."
     )
     left = found["num_left_steps"]
-    print(f"Left: {left} steps." if left else "Left: nothing; a further step would exceed the budget and is refused.")
+    print(f"Left: {_steps(left)}." if left else "Left: nothing; a further step would exceed the budget and is refused.")
 
 
 def _show_data(data: str, found: DataAccount, *, is_json: bool) -> None:
@@ -91,7 +92,8 @@ def _show_data(data: str, found: DataAccount, *, is_json: bool) -> None:
     if is_json:
         print(json.dumps(_data_tree(data, found), indent=2))
         return
-    print(f"{data}: {len(found.runs)} runs are here, {len(found.released)} of them with a release.")
+    here = "1 run is" if len(found.runs) == 1 else f"{len(found.runs)} runs are"
+    print(f"{data}: {here} here, {len(found.released)} of them with a release.")
     table = Table("run", "method", "unit", "epsilon", "delta", "day", box=None, pad_edge=False)
     for run in found.runs:
         claim = run.statement
@@ -103,6 +105,11 @@ def _show_data(data: str, found: DataAccount, *, is_json: bool) -> None:
         Console().print(table)
     for path in found.unread:
         print(f"{one_line(path)}: cannot be read, so whether it is of these records cannot be told.")
+    for path in found.cut_short:
+        print(
+            f"{one_line(path)}: holds more than {MOST_FOLDERS} folders, and those beyond were not looked into: name "
+            "the ones in which runs lie with --under."
+        )
     print(_sum_in_words(found))
     print("Runs in other folders, on other machines, or deleted since are not counted: nobody can see them from here.")
 
@@ -137,10 +144,15 @@ def _data_tree(data: str, found: DataAccount) -> dict[str, Any]:
             for run in found.runs
         ],
         "unread": list(found.unread),
+        "cut_short": list(found.cut_short),
         "epsilon_together": None if together is None else together.epsilon,
         "delta_together": None if together is None else together.delta,
         "reason": found.reason,
     }
+
+
+def _steps(number: int, kind: str = "") -> str:
+    return f"{number} {kind}step{'' if number == 1 else 's'}"
 
 
 def _charged_by(indices: list[int]) -> str:

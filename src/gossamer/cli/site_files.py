@@ -14,6 +14,7 @@ from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, S
 from gossamer.data.records import RecordData
 from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_chosen
+from gossamer.driving.federated.asking import InTurn
 from gossamer.driving.federated.combining import Combined, write_federated_release
 from gossamer.driving.federated.contributing import Answer, Load
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan
@@ -132,7 +133,7 @@ def _content(one: Contribution) -> str:
 def _tell_round(now: Round) -> None:
     tell_plan(now.plan)
     for number, names in enumerate(now.givers):
-        print(f"round {number + 1}: {_combined(now, number)}, from {', '.join(names)}")
+        print(f"round {number + 1}: {_combined(now, number)}, from {', '.join(names) or 'nobody'}")
     if not now.is_over:
         print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_asked(now)}")
 
@@ -146,7 +147,8 @@ def _combined(now: Round, number: int) -> str:
 def _asked(now: Round) -> str:
     if now.plan.of_method.sends_networks:
         steps = now.plan.steps_of(now.number)
-        return f"steps {steps.start + 1} to {steps.stop} of each site"
+        whose = "each site" if len(now.asked) == len(now.plan.sites) else f"the site {', '.join(now.asked)}"
+        return f"steps {steps.start + 1} to {steps.stop} of {whose}"
     return now.plan.whole.step_names[now.number]
 
 
@@ -169,8 +171,10 @@ def tell_plan(plan: FederatedPlan) -> None:
         table.add_row(*row)
     Console().print(table)
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    print(plan.part_of(plan.sites[0]).adjacency.describe(Unit(plan.unit)))
     if plan.of_method.sends_networks:
-        print(f"{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all")
+        whose = "one site in a round, in turn" if isinstance(plan.turns, InTurn) else "each site in a round"
+        print(f"{plan.steps_per_round} private steps of {whose}, {plan.num_steps} of each in all")
         return
     alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
     print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
@@ -224,7 +228,7 @@ def finish_round(combined: Combined, out: Path) -> Path | None:
     now = combined.round
     done = f"round {now.number} of {now.plan.num_rounds}"
     for name in combined.absent:
-        say(f"{done}: the site {name} gave nothing; what it has spent stays spent, and it may answer the next round")
+        say(f"{done}: the site {name} gave nothing; what it has spent stays spent, and it may answer a later one")
     if not now.is_over:
         path = out / f"round-{now.number + 1}.safetensors"
         if path.exists() and read_bounded(path, MAX_BYTES) != now.to_bytes():

@@ -150,7 +150,8 @@ def _rebuild(asked: ShowZoo, zoo: Zoo) -> int:
             new = adopt(run, entry, asked.out, scores)
         print(f"{entry.name}: {asked.out / entry.name}; {_scores(new.scores)}", flush=True)
     write_whole(asked.out / DIFFERENCES, "".join(f"{one}\n" for one in said).encode())
-    print(f"{len(entries)} releases: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
+    how_many = "1 release" if len(entries) == 1 else f"{len(entries)} releases"
+    print(f"{how_many}: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,27 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
     return as_array(column)
+
+
+def as_rows(table: Any, names: Sequence[str], where: str, first: int = 0) -> np.ndarray:
+    """Return some columns of numbers side by side, float64 (num_rows, columns), with NaN in place of a missing one.
+
+    Args:
+        table: Table or batch of pyarrow.
+        names: Of the columns, at least one.
+        where: Beginning of a message.
+        first: Number of rows before the first, of which a message counts on.
+
+    Raises:
+        InputError: As of `as_numbers`.
+    """
+    import pyarrow
+
+    chosen = table.select(list(names))
+    if isinstance(chosen, pyarrow.RecordBatch) and set(chosen.schema.types) == {pyarrow.float64()}:
+        # All columns in one call. A call for each would take longer than the numbers of a small block do.
+        return chosen.to_tensor(null_to_nan=True, memory_pool=pyarrow.system_memory_pool()).to_numpy()
+    return np.stack([as_numbers(chosen.column(name), name, where, first) for name in names], axis=1)
 
 
 def as_array(column: Any) -> np.ndarray:

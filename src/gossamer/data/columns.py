@@ -21,8 +21,8 @@ from gossamer.errors import InputError
 from gossamer.extras import need
 
 _SUFFIXES: Final = (".csv", ".parquet")
-# The reader of CSV files reads some thirty blocks ahead.
-_BLOCK_BYTES: Final = 2**19
+# The reader of CSV files reads some thirty blocks ahead, and keeps as much as they take.
+_BLOCK_BYTES: Final = 2**17
 
 
 def is_table(path: Path) -> bool:

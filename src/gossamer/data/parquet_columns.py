@@ -12,8 +12,8 @@ from gossamer.errors import InputError
 from gossamer.extras import from_extra
 
 _MAX_METADATA_ITEMS: Final = 2 * 10**6
-_BYTES_AT_ONCE: Final = 2**22
-_VALUES_AT_ONCE: Final = 2**18
+_BYTES_AT_ONCE: Final = 2**20
+_VALUES_AT_ONCE: Final = 2**16
 
 
 def parquet_schema(file: BinaryIO) -> Any:

@@ -33,7 +33,8 @@ class Rows:
         spec: Public shape and classes.
         x: float32 (num_records, channels, length) in [0, 1].
         y: Labels, int64 (num_records,), or None.
-        people: Name of the person a record is of, (num_records,), as text or each distinct one once. Or None.
+        people: Name of the person a record is of, (num_records,), as text or each distinct one once. Or the people
+            that such names told apart. Or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
         others: More names of people, of whom there may be no record, or None.
         owners: Unit that `people` names, people or recordings. Public.
@@ -49,7 +50,7 @@ class Rows:
     spec: AbstractSpec
     x: np.ndarray
     y: np.ndarray | None = None
-    people: RowNames | np.ndarray | None = None
+    people: NamedPeople | RowNames | np.ndarray | None = None
     recordings: np.ndarray | None = None
     others: RowNames | np.ndarray | None = None
     owners: Unit = Unit.PERSON
@@ -311,7 +312,7 @@ def check_image_split(where: str, split: AbstractSplit, *, has_test: bool, has_p
 
 def _people_of(rows: Rows) -> NamedPeople:
     assert rows.people is not None
-    return NamedPeople.of(rows.people, rows.others)
+    return rows.people if isinstance(rows.people, NamedPeople) else NamedPeople.of(rows.people, rows.others)
 
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gossamer.data.cells import as_numbers, as_words, check_num_rows
+from gossamer.data.cells import as_rows, as_words, check_num_rows
 from gossamer.data.channel_order import in_order
 from gossamer.data.class_words import labels_of_words
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.files import shown
+from gossamer.data.identities import NamedPeople
 from gossamer.data.layouts import WideColumns, public_columns
 from gossamer.data.list_columns import ListShape, numbers_of_lists
 from gossamer.data.list_recordings import ListMeaning, read_list_recordings
@@ -89,21 +90,28 @@ def read_wide(
     plan = _planned(source, columns, facts, form, windows)
     words = tuple(name for name in (columns.label, columns.person) if name is not None)
     if windows is None:
-        read = _Rows.of(source, plan, words, room)
-        rows = Rows(
-            name=source.title,
-            spec=plan.spec,
-            x=read.x,
-            y=None if columns.label is None else labels(read.words[columns.label], plan.spec, source.where),
-            people=None if columns.person is None else read.words[columns.person],
-            ranges=read.ranges,
-            room=room,
-        )
-        data = divide(rows, split, plan.notes, key)
+        rows = _whole(source, columns, plan, words, room)
     else:
         rows = _windows(source, columns, plan, words, windows)
-        data = divide(rows, split, plan.notes, key)
+    data = divide(rows, split, plan.notes, key)
     return replace(data, columns=ColumnsRead.of(columns, plan.layout, plan.values, plan.left_out))
+
+
+def _whole(
+    source: AbstractTable, columns: WideColumns, plan: _Plan, words: tuple[str, ...], room: AbstractRoom
+) -> Rows:
+    """Keep each row whole. Names of people are let go before labels are made: they take as much room as many values."""
+    read = _Rows.of(source, plan, words, room)
+    people = None if columns.person is None else NamedPeople.of(read.words.pop(columns.person))
+    return Rows(
+        name=source.title,
+        spec=plan.spec,
+        x=read.x,
+        y=None if columns.label is None else labels(read.words[columns.label], plan.spec, source.where),
+        people=people,
+        ranges=read.ranges,
+        room=room,
+    )
 
 
 def _windows(
@@ -309,9 +317,8 @@ def _values(
         places = np.array([place for place, name in enumerate(plan.values) if name in here], dtype=np.int64)
         names = [plan.values[place] for place in places]
         if names:
-            columns = [as_numbers(piece.table.column(name), name, source.where, piece.first) for name in names]
             is_whole = len(names) == len(plan.values)
-            yield slice(None) if is_whole else places, np.stack(columns, axis=1), None
+            yield slice(None) if is_whole else places, as_rows(piece.table, names, source.where, piece.first), None
         return
     for place, name in enumerate(plan.values):
         if name in here:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from gossamer.runs.release import saved_generators
 from gossamer.runs.verification import read_statement
 
 _DEEPEST = 4
-_MOST_FOLDERS = 20_000
+MOST_FOLDERS = 20_000
+"""Number of folders under one root after which no further ones are opened."""
 _DIGEST_BYTES = 64
 
 
@@ -62,12 +63,14 @@ class DataAccount:
     Attributes:
         runs: all runs that were found on it, by path.
         unread: paths of runs that could not be read, and may be on it.
+        cut_short: folders to look in that hold too many folders, so that some of those were not looked into.
         together: price of all releases, None without a release, or if no one sum holds for them.
         reason: sentence on why no one sum holds, empty if one does.
     """
 
     runs: tuple[FoundRun, ...]
     unread: tuple[str, ...]
+    cut_short: tuple[str, ...]
     together: Together | None
     reason: str
 
@@ -99,11 +102,12 @@ def account_of_data(data: str, roots: Sequence[Path]) -> DataAccount:
     for root in roots:
         if not root.is_dir():
             raise InputError(f"--under {root}: no such folder; name the folders in which runs lie")
-    jobs, unread = _read_all(find_runs_under(roots))
+    folders, cut_short = find_runs_under(roots)
+    jobs, unread = _read_all(folders)
     name = whole_path(data)
     digests = {_data_digest(folder) for folder, job in jobs if job.data == name} - {None}
     mine = [(folder, job) for folder, job in jobs if job.data == name or _data_digest(folder) in digests]
-    if not mine and not unread and Path(name).is_absolute() and not Path(name).exists():
+    if not mine and not unread and not cut_short and Path(name).is_absolute() and not Path(name).exists():
         # A slip in the path would read as if nothing had been spent.
         raise InputError(
             f"--data {data}: no such file or data set, and no run here learnt from it; name the data as `gossamer "
@@ -111,22 +115,30 @@ def account_of_data(data: str, roots: Sequence[Path]) -> DataAccount:
         )
     runs = tuple(FoundRun(folder=folder, job=job, statement=_dearest(folder)) for folder, job in mine)
     together, reason = _price(runs)
-    return DataAccount(runs=runs, unread=unread, together=together, reason=reason)
+    return DataAccount(runs=runs, unread=unread, cut_short=cut_short, together=together, reason=reason)
 
 
-def find_runs_under(roots: Iterable[Path]) -> Iterator[RunFolder]:
-    """Find run folders, each once, at most four folders deep. Links and hidden folders are not followed."""
-    seen: set[Path] = set()
+def find_runs_under(roots: Iterable[Path]) -> tuple[tuple[RunFolder, ...], tuple[str, ...]]:
+    """Find run folders, each once, at most four folders deep. Links and hidden folders are not followed.
+
+    Returns:
+        The run folders, and those roots of which not every folder was looked into, since they hold too many.
+    """
+    found: dict[Path, RunFolder] = {}
+    cut_short: dict[str, None] = {}
     for root in roots:
         start = len(root.resolve().parts)
         for number, (path, folders, files) in enumerate(os.walk(root)):
             here = Path(path)
             is_run = "config.json" in files and "release" in folders
-            is_deep = len(here.resolve().parts) - start >= _DEEPEST or number > _MOST_FOLDERS
+            is_deep = len(here.resolve().parts) - start >= _DEEPEST
             folders[:] = [] if is_run or is_deep else sorted(one for one in folders if not one.startswith("."))
-            if is_run and here.resolve() not in seen:
-                seen.add(here.resolve())
-                yield RunFolder(here)
+            if folders and number > MOST_FOLDERS:
+                folders.clear()
+                cut_short[str(root)] = None
+            if is_run:
+                found.setdefault(here.resolve(), RunFolder(here))
+    return tuple(found.values()), tuple(cut_short)
 
 
 def _read_all(folders: Iterable[RunFolder]) -> tuple[list[tuple[RunFolder, TrainingJob]], tuple[str, ...]]:

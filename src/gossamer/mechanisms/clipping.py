@@ -70,7 +70,8 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
         raise InputError(f"{counts.shape[1]} units at once are more than float64 adds exactly: use smaller chunks")
     norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
     is_used = norm.isfinite() & counts.any(dim=0)
-    factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
+    # Over the spacing at once: it is a power of two, so that this rounds nothing that two products would not.
+    factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0) / grid.spacing, 0.0)[:, None]
     weights = counts.to(torch.float64)
 
     def added(block: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
         # pass the bound as NaN, becomes 0. A row that is used has no such number: its product is finite.
         clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         # Exact: so few integers that float64 adds them without rounding.
-        return weights @ grid.rounded(clipped)
+        return weights @ PublicGrid.nearest_(clipped)
 
     return torch.cat([added(block) for block in blocks], dim=1).to(torch.int64)
 

@@ -23,8 +23,6 @@ _MOST_EXACT = 2.0**53
 _MOST_SUMMED = 2.0**62
 """Bound that sums of int64 stay below. Noise, below ``2^53``, then fits beside them."""
 
-_BELOW_HALF = math.nextafter(0.5, 0.0)
-
 _FARTHEST_NORMAL = math.sqrt(2 * (TAIL_BITS + 1) * math.log(2))
 
 
@@ -46,7 +44,7 @@ class PublicGrid:
     exact in any order and however it is cut, so one unit changes nothing in the contributions of others. Noise is
     rounded to the same grid, so the released sum is a multiple of g whatever was summed. The sum of the two roundings
     is the rounding of the sum of the ideal noise and the rounded vectors. That is post-processing of the Gaussian
-    mechanism. Numbers are rounded to the nearest integer, a half away from zero. Ties have probability zero in the
+    mechanism. Numbers are rounded to the nearest integer, a half to the even one. Ties have probability zero in the
     noise.
 
     Args:
@@ -102,7 +100,7 @@ class PublicGrid:
         return math.floor(self.radius / self.spacing)
 
     def rounded(self, values: Tensor) -> Tensor:
-        """Round each number over g to the nearest integer, a half away from zero: by at most ``g / 2``.
+        """Round each number over g to the nearest integer, a half to the even one: by at most ``g / 2``.
 
         Args:
             values: float64, any shape. Vectors of units must lie in the ball of `inner_radius`.
@@ -115,11 +113,12 @@ class PublicGrid:
         (0.00048828125, [0.0, 1434.0, -1434.0])
         """
         # Multiplying by a power of two rounds nothing.
-        scaled = values * (1 / self.spacing)
-        # Half away from zero. Adding 0.5 would lift the largest number below a half to 1. Adding the largest number
-        # below 0.5 does not, and it still lifts a half, since the sum rounds to even. By size and sign apart, because
-        # torch's truncation takes twelve times as long as its floor.
-        return scaled.abs().add_(_BELOW_HALF).floor_().copysign_(scaled)
+        return self.nearest_(values * (1 / self.spacing))
+
+    @staticmethod
+    def nearest_(scaled: Tensor) -> Tensor:
+        """Round numbers that were divided by g in place, alike on both sides of zero. This is the only rule."""
+        return scaled.round_()
 
     def num_exact(self, power: int = 1) -> int:
         """Compute how many units' integers float64 adds exactly, in any order: k with ``k largest^power <= 2^53``.

@@ -333,6 +333,10 @@ class AbstractPlan(abc.ABC):
             )
         return ()
 
+    def among(self, num_slots: int) -> Self:
+        """Return the plan for its units as a part of more slots, which others hold: the same mechanism and price."""
+        return self._with(num_slots=num_slots)
+
     def _with(self, **changes: Any) -> Self:
         return replace(self, **changes)
 

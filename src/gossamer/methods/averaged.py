@@ -22,6 +22,55 @@ _MOMENTS: Final = {"mean.": "exp_avg", "square.": "exp_avg_sq"}
 """Moments of Adam, by the beginning of the names that they travel under."""
 
 
+class TrainedNetwork:
+    """A network in training and its optimiser, as they travel between sites.
+
+    Args:
+        network: on its device.
+        optimiser: Adam or plain gradient descent, of all its parameters.
+    """
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        self.network, self.optimiser = network, optimiser
+
+    def travelling(self) -> Tensors:
+        """Return the network and the moments of its optimiser. Plain gradient descent has none.
+
+        Returns:
+            float32 by name, the tensors in use. Moments are zeros before the first update.
+        """
+        found = {f"{_NETWORK}{name}": tensor for name, tensor in self._numbers().items()}
+        for name, parameter in self._with_moments().items():
+            kept = self.optimiser.state.get(parameter, {})
+            for prefix, moment in _MOMENTS.items():
+                found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
+        return found
+
+    def take_up(self, tensors: Tensors, num_updates: int) -> None:
+        """Go on from tensors that `travelling` returned, or from a mean of several of them.
+
+        Args:
+            tensors: of the declared names and shapes, others among them. Any numbers will do.
+            num_updates: updates that led to them, public.
+        """
+        numbers = {name: tensors[f"{_NETWORK}{name}"] for name in self._numbers()}
+        self.network.load_state_dict(self.network.state_dict() | numbers)
+        self.optimiser.state.clear()
+        for name, parameter in self._with_moments().items() if num_updates else ():
+            moments = {
+                moment: tensors[f"{prefix}{name}"].to(parameter.device, copy=True)
+                for prefix, moment in _MOMENTS.items()
+            }
+            self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
+
+    def _with_moments(self) -> dict[str, nn.Parameter]:
+        return dict(self.network.named_parameters()) if isinstance(self.optimiser, torch.optim.Adam) else {}
+
+    def _numbers(self) -> Tensors:
+        """Return the tensors of the network but its counters, which no result depends on."""
+        return {name: one for name, one in self.network.state_dict().items() if one.is_floating_point()}
+
+
 class AveragedGenerator:
     """A generator in training, its optimiser, and the moving average of its weights, which is released.
 
@@ -105,13 +154,8 @@ class AveragedGenerator:
         Returns:
             float32 by name, the tensors in use. Moments are zeros before the first update.
         """
-        found = {f"{_NETWORK}{name}": tensor for name, tensor in self._numbers().items()}
-        found |= {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
-        for name, parameter in self.network.named_parameters():
-            kept = self.optimiser.state.get(parameter, {})
-            for prefix, moment in _MOMENTS.items():
-                found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
-        return found
+        average = {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
+        return TrainedNetwork(self.network, self.optimiser).travelling() | average
 
     def take_up(self, tensors: Tensors, num_updates: int) -> None:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
@@ -120,21 +164,8 @@ class AveragedGenerator:
             tensors: of the declared names and shapes. Any numbers will do.
             num_updates: updates that led to them, public.
         """
-
-        def named(prefix: str, name: str) -> Tensor:
-            return tensors[f"{prefix}{name}"].to(self._device, copy=True)
-
-        numbers = {name: named(_NETWORK, name) for name in self._numbers()}
-        self.network.load_state_dict(self.network.state_dict() | numbers)
-        self.average = {name: named(_AVERAGE, name) for name in self.average}
-        self.optimiser.state.clear()
-        for name, parameter in self.network.named_parameters() if num_updates else ():
-            moments = {moment: named(prefix, name) for prefix, moment in _MOMENTS.items()}
-            self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
-
-    def _numbers(self) -> Tensors:
-        """Return the tensors of the network but its counters, which no result depends on."""
-        return {name: one for name, one in self.network.state_dict().items() if one.is_floating_point()}
+        TrainedNetwork(self.network, self.optimiser).take_up(tensors, num_updates)
+        self.average = {name: tensors[f"{_AVERAGE}{name}"].to(self._device, copy=True) for name in self.average}
 
 
 def optimiser_of(adam: Adam, network: nn.Module) -> torch.optim.Adam:

@@ -27,9 +27,11 @@ class NetworksOfSites:
     """Networks that several sites train together, from which a training goes on. All of it is public.
 
     Attributes:
-        step: private steps that each site has done.
+        step: private steps that the site has done, or others in its place.
+        num_updates: private steps that led to the networks, one after the other. More than `step` if sites take turns.
         tensors: as `AbstractTraining.travelling` returns them.
     """
 
     step: int
+    num_updates: int
     tensors: Tensors

@@ -25,6 +25,7 @@ class Allowance(TorchFunctionMode):
 
     Args:
         num_weights: numbers in the file.
+        refusal: sentence that refuses a network with more of them.
 
     Example:
         >>> with Allowance(10):
@@ -36,8 +37,9 @@ class Allowance(TorchFunctionMode):
         gossamer.errors.InputError: a network of more numbers than its file has weights
     """
 
-    def __init__(self, num_weights: int) -> None:
+    def __init__(self, num_weights: int, refusal: str = "a network of more numbers than its file has weights") -> None:
         super().__init__()
+        self._refusal = refusal
         self._left = 2 * num_weights + _ROOM
 
     def __torch_function__(
@@ -52,5 +54,5 @@ class Allowance(TorchFunctionMode):
         if func in _MAKERS and isinstance(made, Tensor) and made.device.type != "meta":
             self._left -= made.numel()
             if self._left < 0:
-                raise InputError("a network of more numbers than its file has weights")
+                raise InputError(self._refusal)
         return made

@@ -23,6 +23,7 @@ from gossamer.privacy.events import (
     merge_gaussians,
 )
 from gossamer.privacy.loss_grid import (
+    COARSE,
     AbstractDominatingPair,
     GridPrecision,
     Repeated,
@@ -70,8 +71,19 @@ def composed_profile(event: DpEvent, delta: float, precision: GridPrecision) -> 
     return larger_profile(first, other)
 
 
-def fixed_pair_epsilon_on(event: DpEvent, delta: float, precision: GridPrecision) -> float:
-    """Compute the epsilon of the fixed pair of data sets on a grid: the larger of the two orders.
+def leading_order(event: DpEvent, delta: float) -> type[AbstractFixedPair]:
+    """Return the order of the fixed pair with the larger epsilon, on a coarse grid.
+
+    Raises:
+        PrivacyError: the event is Poisson-sampled.
+    """
+    return max(_ORDERS, key=lambda order: fixed_pair_epsilon_on(event, delta, COARSE, order))
+
+
+def fixed_pair_epsilon_on(
+    event: DpEvent, delta: float, precision: GridPrecision, order: type[AbstractFixedPair]
+) -> float:
+    """Compute the epsilon of the fixed pair of data sets in one order, on a grid.
 
     Raises:
         PrivacyError: the event is Poisson-sampled.
@@ -85,12 +97,8 @@ def fixed_pair_epsilon_on(event: DpEvent, delta: float, precision: GridPrecision
                 laws.append((1.0, part.noise_multiplier, part.count))
             case _:
                 raise PrivacyError("a Poisson-sampled event has no one-of-K price: account for it by epsilon_by_pld")
-    return max(
-        find_epsilon(
-            [Repeated(pair=order(probability=q, noise_multiplier=s), count=n) for q, s, n in laws], delta, precision
-        )
-        for order in _ORDERS
-    )
+    steps = [Repeated(pair=order(probability=q, noise_multiplier=s), count=n) for q, s, n in laws]
+    return find_epsilon(steps, delta, precision)
 
 
 def _gaussian_epsilon(noise_multiplier: float, delta: float) -> float:

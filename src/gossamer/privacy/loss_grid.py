@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from gossamer.privacy.profile import Array, PrivacyProfile
 
@@ -33,6 +34,8 @@ _MAX_WINDOW_GROWTHS = 12
 # Relative error of one factor of a transform that is raised to a power: some units in the last place.
 _FACTOR_ROUNDING = 1e-15
 _MOST_TILT = 20.0
+# Below the log of the smallest positive float, -744.4.
+_SMALLEST_LOG = -750.0
 # From the best order for the Chernoff bound at delta, and the loss there, to an order of the tilt.
 Tilt = Callable[[float, float], float]
 
@@ -395,13 +398,21 @@ def _convolve_tilted(
         index = np.arange(grid.first, grid.first + grid.probabilities.size)
         exponents = np.where(grid.probabilities > 0.0, order * grid.interval * index - log_moment, -np.inf)
         tilted = grid.probabilities * np.exp(exponents)
-        transform *= np.power(scipy.fft.rfft(_fold(tilted, grid.first, size)), count)
+        transform *= _power(scipy.fft.rfft(_fold(tilted, grid.first, size)), count)
         total += count * log_moment
     law = np.maximum(0.0, scipy.fft.irfft(transform, size))
     # Every entry is a mean over the transform. A power multiplies the transform's relative error. Half of the transform
     # is stored.
     rounding = _FACTOR_ROUNDING * (sum(counts) + 64) * 2.0 * float(np.abs(transform).sum()) / size
     return np.roll(law, -(bottom % size)), total, rounding
+
+
+def _power(values: NDArray[np.complex128], count: int) -> NDArray[np.complex128]:
+    """Raise each value to a power. Of many steps nearly all powers are too small for a float, and zero is written."""
+    found = np.zeros_like(values)
+    large = np.abs(values) > math.exp(_SMALLEST_LOG / count)
+    found[large] = np.power(values[large], count)
+    return found
 
 
 def _fold(values: Array, first: int, size: int) -> Array:

@@ -314,7 +314,7 @@ def sums_in_orders(size: int = 40) -> list[Tensor]:
             counted = torch.ones(len(rows), dtype=torch.bool)
             total.add([LayerFactors(inputs=inputs[rows], deltas=deltas[rows])], counted)
         whole, rest = total.exact()
-        found.append(whole * total._fine_per_coarse + rest)
+        found.append(whole * grid.fine_per_coarse + rest)
     return found
 
 
@@ -341,6 +341,30 @@ def test_the_sum_is_the_same_in_any_order_and_any_chunking_bit_for_bit_and_float
 def test_chunks_of_too_many_units_are_refused() -> None:
     with pytest.raises(InputError, match="smaller chunks"):
         FactoredGrid(radius=1.0, layers=((60, 50),), records_per_unit=8, chunk_size=2**24)
+
+
+def test_a_sum_that_int64_cannot_hold_is_refused_before_it_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a small network is the longer part of its sum, and one product may have the rest of one unit."""
+    grid = FactoredGrid(radius=1.0, layers=((2, 1),), records_per_unit=1, chunk_size=1)
+    assert grid.fine_per_coarse > grid.coarse.largest
+    most = 2**62 // grid.fine_per_coarse - 1
+    grid.check_sum(most)
+    grid.coarse.check_sum(4 * most)
+    with pytest.raises(InputError, match="exact integers"):
+        grid.check_sum(most + 1)
+    # As at an end of the range: every unit leaves the longest rest, and the counter holds it.
+    total, one = FactoredSum(grid, CPU), LayerFactors(inputs=torch.ones(1, 1, 2), deltas=torch.ones(1, 1, 1))
+    total._rest += most * (grid.fine_per_coarse - 1)
+    total.add([one], ONE)
+    whole, rest = total.exact()
+    assert bool((whole > 0).all() and (rest >= 0).all() and (rest < grid.fine_per_coarse).all())
+
+    dense, made = NETWORKS["discriminator"], door()
+    monkeypatch.setattr(module, "_MOST_SUMMED", SLOTS * made._factored(dense).fine_per_coarse)
+    with pytest.raises(InputError, match="exact integers"):
+        made.release(0, parameters(dense), dense)
+    monkeypatch.undo()
+    made.release(0, parameters(dense), dense)
 
 
 def test_a_network_with_other_parameters_than_those_of_dense_layers_is_refused() -> None:

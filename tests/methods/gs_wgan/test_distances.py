@@ -85,6 +85,43 @@ def test_an_answer_is_the_slope_of_the_potential_of_its_own_records() -> None:
             assert torch.allclose(found[row, number], point.grad[0], atol=3e-3)  # type: ignore[index]
 
 
+def plain_answer(question: Asked, group: int, records: Tensor, labels: Tensor) -> Tensor:
+    """The answer of one critic by its formula, point after point: (r, D)."""
+
+    def pull(towards: Tensor, point: Tensor) -> Tensor:
+        return (towards - point) / ((towards - point).norm() + 1e-3)
+
+    found = torch.zeros_like(question.points[group])
+    for number, label in enumerate(question.labels[group].tolist()):
+        point = question.points[group, number]
+        centre = torch.stack([pull(one, point) for one in question.pool[label]]).mean(dim=0)
+        own = [pull(one, point) - centre for one, kind in zip(records, labels, strict=True) if kind == label]
+        found[number] = sum(own, found[number]) / len(records)
+    return found
+
+
+def test_many_answers_at_once_are_those_of_the_plain_loop() -> None:
+    question, rng = asked(groups=3), torch.Generator().manual_seed(5)
+    records, labels = torch.randn(9, 4, D, generator=rng), torch.randint(0, CLASSES, (9, 4), generator=rng)
+    groups, is_empty = torch.arange(9) % 3, torch.arange(9) == 4
+    found = question.answers(groups, records, labels, is_empty)
+    for row in range(9):
+        expected = plain_answer(question, int(groups[row]), records[row], labels[row])
+        assert torch.allclose(found[row], expected * (row != 4), atol=1e-6)
+        assert found[row].any() == (row != 4)
+
+
+def test_a_critic_whose_record_is_not_finite_spoils_its_own_answer_alone() -> None:
+    question, rng = asked(), torch.Generator().manual_seed(1)
+    records, labels = torch.randn(6, 4, D, generator=rng), torch.randint(0, CLASSES, (6, 4), generator=rng)
+    groups, spoilt = torch.arange(6) % 2, records.clone()
+    spoilt[3, 1] = torch.nan
+    found, honest = (question.answers(groups, one, labels) for one in (spoilt, records))
+    others = torch.arange(6) != 3
+    assert torch.equal(found[others], honest[others])
+    assert not found[3].isfinite().all()
+
+
 def test_the_mean_answer_of_small_shards_is_that_of_one_large_shard() -> None:
     question, rng = asked(groups=1), torch.Generator().manual_seed(1)
     records, labels = torch.randn(30, 1, D, generator=rng), torch.randint(0, CLASSES, (30, 1), generator=rng)

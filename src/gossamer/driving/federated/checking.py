@@ -40,7 +40,7 @@ def check_plan_of_sites(folder: Path, statement: PrivacyStatement) -> Iterator[F
             yield broken(PLAN_FILE, f"has the site {site.name}, of which privacy.json says nothing")
         elif (claim.num_slots, claim.delta) != (site.num_slots, site.delta):
             yield broken(PLAN_FILE, f"has other slots or another delta of the site {site.name} than privacy.json")
-        elif claim.num_rounds != plan.num_rounds:
+        elif claim.num_rounds != plan.num_rounds_of_a_site:
             yield broken(PLAN_FILE, f"has other rounds for the site {site.name} than privacy.json")
         elif not is_same_event(event_of_parts(claim.event), plan.part_of(site).event):
             yield broken(PLAN_FILE, f"has other noise of the site {site.name} than privacy.json")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gossamer.driving.federated.asking import InTurn
 from gossamer.driving.federated.plan import SiteTerms
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.handing_over import card_facts
@@ -19,6 +19,7 @@ from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import flatten
+from gossamer.privacy.priceable import price
 from gossamer.privacy.site_claims import AGAINST, NOT_AGAINST, SiteClaim
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -45,7 +46,8 @@ def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = 
     """Combine the contributions of a round: sums are added, and networks are averaged by public numbers of slots.
 
     Sums over disjoint records add. If a site is absent, the sum of the others is scaled to all slots, by public numbers
-    of slots, and its noise with it. So sums of different rounds stand for the same number of records.
+    of slots, and its noise with it. So sums of different rounds stand for the same number of records. If sites take
+    turns, the networks are those of the one that was asked. Without its file its turn passes, and they stay.
 
     Guarantee: post-processing. Each contribution has the guarantee of its site before it comes here.
 
@@ -61,7 +63,7 @@ def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = 
     now = Round.read(content, where)
     if now.is_over:
         raise InputError(f"{where}: all {now.plan.num_rounds} rounds are over: nothing is left to combine")
-    if not files:
+    if not files and not now.plan.turns.may_pass:
         raise InputError("no contribution: name the files that the sites sent")
     found: dict[str, tuple[str, Contribution]] = {}
     for name, answer in files:
@@ -76,7 +78,7 @@ def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = 
     given = [found[name][1] for name in names]
     tensors = now.sending.combined(now.tensors, [one.tensors for one in given], names, now.number)
     is_secure = all(one.is_secure for one in given)
-    absent = tuple(site.name for site in now.plan.sites if site.name not in found)
+    absent = tuple(name for name in now.asked if name not in found)
     return Combined(round=now.following(tensors, names, is_secure=is_secure), absent=absent)
 
 
@@ -109,7 +111,7 @@ def released(over: Round) -> TrainedGenerator:
         pass
     trained = training.trained()
     trained.check_finite()
-    return replace(trained, statement=_statement(over, trained.statement))
+    return replace(trained, statement=_statement(over, trained.statement, training.sample_size))
 
 
 def _multiplier(over: Round) -> float:
@@ -124,6 +126,12 @@ def _notes(over: Round) -> tuple[str, ...]:
     sites = ", ".join(f"{site.name} ({site.num_slots} slots)" for site in plan.sites)
     where = f"The records lie at {len(plan.sites)} sites: {sites}."
     if plan.of_method.sends_networks:
+        if isinstance(plan.turns, InTurn):
+            return (
+                where,
+                f"Each site trains the networks on its own records, in turn: {plan.steps_per_round} of its "
+                f"{plan.num_steps} steps in a round, from the networks of the site before it.",
+            )
         return (
             where,
             f"Each site trains the networks on its own records: {plan.steps_per_round} of its {plan.num_steps} steps "
@@ -136,21 +144,22 @@ def _notes(over: Round) -> tuple[str, ...]:
     )
 
 
-def _statement(over: Round, of_sum: PrivacyStatement) -> PrivacyStatement:
+def _statement(over: Round, of_sum: PrivacyStatement, sample_size: int) -> PrivacyStatement:
     """Return the statement for all sites: the claim of the dearest site, at the smallest delta, and that of each.
 
-    All sites make the same releases, so the noise of the dearest site alone is a price that holds for every other.
+    All sites make the same releases, each at its own noise and rate. So the price of the dearest one holds for every
+    other.
     """
     plan = over.plan
-    dearest = min(plan.sites, key=lambda site: site.noise_multiplier)
-    # Privacy: a unit at one site is covered by the noise of that site. The noise of the others is not counted on, since
-    # they know it and may tell it.
-    priced = plan.combined(dearest.noise_multiplier)
+    # Privacy: a unit at one site is covered by the noise and the coins of that site. Those of the others are not
+    # counted on, since they know them and may tell them.
+    dearest = max((plan.part_of(site) for site in plan.sites), key=lambda part: price(part.event, plan.delta)[0])
+    priced = dearest.among(plan.num_slots)
     terms = ClaimTerms(
         delta=plan.delta,
         method=plan.of_method.name,
         is_secure=over.is_secure,
-        sample_size=math.prod(plan.spec.shape),
+        sample_size=sample_size,
         run_id=plan.study,
     )
     return replace(
@@ -169,8 +178,12 @@ def _claim(over: Round, site: SiteTerms) -> SiteClaim:
         num_slots=site.num_slots,
         epsilon=plan.price_of(site).epsilon,
         delta=site.delta,
-        answered=tuple(number + 1 for number, names in enumerate(over.givers) if site.name in names),
-        num_rounds=plan.num_rounds,
+        answered=tuple(
+            plan.turns.part_of(number, len(plan.sites)) + 1
+            for number, names in enumerate(over.givers)
+            if site.name in names
+        ),
+        num_rounds=plan.num_rounds_of_a_site,
         event=tuple(flatten(plan.part_of(site).event)),
     )
 

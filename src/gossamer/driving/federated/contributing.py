@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from torch import Tensor
+
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.driver import forbid_core_dumps
 from gossamer.driving.federated.plan import SiteTerms, differing_facts
@@ -91,6 +93,10 @@ def contribute(
     if now.is_over:
         raise InputError(f"{where}: all {now.plan.num_rounds} rounds are over: nothing is asked of a site any more")
     terms = now.plan.site(site)
+    if terms.name not in now.asked:
+        raise InputError(
+            f"{where}: round {now.number + 1} asks {', '.join(now.asked)} alone: nothing is spent; wait for your turn"
+        )
     paid = now.plan.price_of(terms)
     with SiteFolder(folder).held() as home:
         joined = home.joined(now.plan, terms)
@@ -132,6 +138,15 @@ def _check_is_new(earlier: bytes, now: Round, terms: SiteTerms) -> None:
         )
 
 
+class _DrawingTheFirst(DeterministicNoise):
+    """Noise for made-up records. The first one is in every sample, so that the work on a drawn record is tried."""
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        drawn = super().inclusions(step, num_units, sample_rate)
+        drawn[0] = True
+        return drawn
+
+
 def _rehearse(now: Round, terms: SiteTerms) -> None:
     """Refuse a round that cannot be answered, by a trial on made-up records.
 
@@ -141,7 +156,7 @@ def _rehearse(now: Round, terms: SiteTerms) -> None:
     made_up = random_records(now.plan.spec, 1, Unit(now.plan.unit))
     context = RunContext(delta=terms.delta, slots=now.plan.slots_of(terms), **now.context)
     try:
-        now.sending.tried(_training(now, terms, made_up, DeterministicNoise(0), context))
+        now.sending.tried(_training(now, terms, made_up, _DrawingTheFirst(0), context))
     except GossamerError:
         raise
     except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:

@@ -6,19 +6,20 @@ import functools
 import hashlib
 import json
 import math
-import os
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Final
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.errors import InputError, PrivacyError, told
+from gossamer.driving.federated.asking import AbstractTurns, AllAtOnce, InTurn
+from gossamer.errors import GossamerError, InputError, PrivacyError, told
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
+from gossamer.nn.allowance import Allowance
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import check_noise_multiplier
@@ -33,12 +34,11 @@ MAX_PLAN_BYTES: Final = 2**20
 """Longest plan that is read."""
 MAX_ROUNDS: Final = 1000
 """Most rounds of a plan."""
-NUM_ROUNDS: Final = 20
-"""Rounds of a method that sends networks, unless others are asked for."""
 STUDY: Final = re.compile(r"[0-9a-f]{32}")
 """Form of the id of a study."""
 MAX_NUMBERS: Final = 2**26
-"""Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
+"""Most numbers that travel at once, 256 MB in a file. They take memory before a plan from others is refused."""
+_TOO_LARGE: Final = f"a plan of networks of more than {MAX_NUMBERS} numbers, moments included: ask for smaller ones"
 _TOLERANCE: Final = 1e-6
 _LEAST_NOISE: Final = 1e-3
 _MOST_NOISE: Final = 1e6
@@ -95,6 +95,7 @@ class FederatedPlan:
         gossamer_version: that made the plan.
         steps_per_round: private steps of each site in a round, for a method that sends networks. None for a method that
             sends sums, which has a round for each.
+        turns: the sites that a round asks. A method that sends sums asks all at once.
 
     Raises:
         InputError: no site, two of one name, a method that does not work between sites, or rounds that it cannot have.
@@ -109,6 +110,7 @@ class FederatedPlan:
     method: Annotated[Any, OneOf(settings_types)]
     gossamer_version: str
     steps_per_round: int | None = None
+    turns: AllAtOnce | InTurn = field(default_factory=AllAtOnce)
 
     def __post_init__(self) -> None:
         if not STUDY.fullmatch(self.study):
@@ -122,6 +124,7 @@ class FederatedPlan:
             raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
         check_delta(self.delta, self.num_slots)
         check_steps_per_round(self.of_method, self.steps_per_round)
+        check_turns(self.of_method, self.turns)
         if self.num_rounds > MAX_ROUNDS:
             raise InputError(
                 f"{self.num_rounds} rounds, and a plan has {MAX_ROUNDS} at most: give more --steps-per-round"
@@ -132,11 +135,29 @@ class FederatedPlan:
             raise InputError(
                 f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
             )
+        if sum(map(math.prod, self.networks.values())) > MAX_NUMBERS:
+            raise InputError(_TOO_LARGE)
 
     @property
     def of_method(self) -> Method[Any]:
         """The method that the settings are of."""
         return method_of(self.method)
+
+    @functools.cached_property
+    def networks(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the tensors of networks that travel, by name. Empty for a method that sends sums.
+
+        Raises:
+            InputError: networks that do not work between sites, are too large, or cannot be made.
+        """
+        try:
+            with Allowance(MAX_NUMBERS // 2, _TOO_LARGE):
+                made = self.of_method.travelling(self.method, self.spec)
+        except GossamerError:
+            raise
+        except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError):
+            raise InputError("a plan of networks that cannot be made: ask for other sizes") from None
+        return {name: tuple(tensor.shape) for name, tensor in made.items()}
 
     @property
     def num_slots(self) -> int:
@@ -150,8 +171,17 @@ class FederatedPlan:
 
     @property
     def num_rounds(self) -> int:
-        """Number of rounds: one for each sum, or for each block of steps. The last block may be shorter."""
+        """Number of rounds of all sites together."""
+        return self.turns.num_rounds(self.num_rounds_of_a_site, len(self.sites))
+
+    @property
+    def num_rounds_of_a_site(self) -> int:
+        """Number of rounds that ask a site: one for each sum, or block of steps. The last block may be shorter."""
         return -(-self.num_steps // (self.steps_per_round or 1))
+
+    def asked(self, number: int) -> tuple[str, ...]:
+        """Return the names of the sites that a round asks, by its number from 0."""
+        return self.turns.asked(number, [site.name for site in self.sites])
 
     @property
     def num_steps(self) -> int:
@@ -159,9 +189,9 @@ class FederatedPlan:
         return self.part_of(self.sites[0]).num_steps
 
     def steps_of(self, number: int) -> range:
-        """Return the private steps of a round, from 0."""
-        size = self.steps_per_round or 1
-        return range(number * size, min((number + 1) * size, self.num_steps))
+        """Return the private steps of the sites that a round asks, from 0: those of no site are others'."""
+        size, part = self.steps_per_round or 1, self.turns.part_of(number, len(self.sites))
+        return range(part * size, min((part + 1) * size, self.num_steps))
 
     def site(self, name: object) -> SiteTerms:
         """Return the terms of a site.
@@ -238,7 +268,7 @@ class FederatedPlan:
         tree = to_json_tree(self)
         if self.steps_per_round is None:
             # Plans of sums are written as before there were others, so that pinned ones keep their digest.
-            del tree["steps_per_round"]
+            del tree["steps_per_round"], tree["turns"]
         return (json.dumps(tree, indent=2) + "\n").encode()
 
     @functools.cached_property
@@ -274,21 +304,6 @@ def _one_shot(plan: AbstractPlan) -> OneShotPlan:
     return plan
 
 
-@dataclass(frozen=True, kw_only=True)
-class SiteWish:
-    """Number of slots and budget of a site, for a plan that is to be made.
-
-    Attributes:
-        name: of the site.
-        num_slots: public number of slots.
-        budget: of the site, for all rounds.
-    """
-
-    name: str
-    num_slots: int
-    budget: PrivacyBudget
-
-
 def check_works_between_sites(method: Method[Any]) -> None:
     """Refuse a method that sends neither noisy sums nor networks.
 
@@ -312,75 +327,14 @@ def check_steps_per_round(method: Method[Any], steps_per_round: int | None) -> N
         raise InputError(f"{method.name} needs --steps-per-round of at least 1: private steps of a site in a round")
 
 
-def make_plan(
-    config: Any,
-    spec: ImageSpec | SeriesSpec,
-    recipe: TakenRecipe,
-    unit: Unit,
-    wishes: Sequence[SiteWish],
-    version: str,
-    *,
-    steps_per_round: int | None = None,
-) -> FederatedPlan:
-    """Make the plan of a training between sites: noise for the budget of each, and sizes that suit all together.
-
-    Guarantee: a function of public things alone.
-
-    Args:
-        config: settings of the method. A noise multiplier in them is left out.
-        spec: public form of the records.
-        recipe: origin of the settings.
-        unit: content of a slot.
-        wishes: of the sites.
-        version: of this library.
-        steps_per_round: private steps of each site in a round. None for a method that sends sums, and for `NUM_ROUNDS`
-            rounds of a method that sends networks.
+def check_turns(method: Method[Any], turns: AbstractTurns) -> None:
+    """Refuse sums that are asked in turn: they are of all sites.
 
     Raises:
-        InputError: settings or sites that do not fit.
-        PrivacyError: a budget without an honest guarantee.
+        InputError: they are.
     """
-    method = method_of(config)
-    check_works_between_sites(method)
-    config = replace(config, noise_multiplier=None)
-    if not method.sends_networks:
-        config.records.check(spec)
-    method.travelling(config, spec)
-    if method.sends_networks and steps_per_round is None:
-        steps_per_round = -(-config.num_steps // NUM_ROUNDS)
-    terms = tuple(_terms(method, config, unit, wish) for wish in wishes)
-    draft = FederatedPlan(
-        study=os.urandom(16).hex(),
-        unit=unit.value,
-        sites=terms,
-        spec=spec,
-        recipe=recipe,
-        method=config,
-        gossamer_version=version,
-        steps_per_round=steps_per_round,
-    )
-    noise = draft.multiplier_of([site.name for site in terms])
-    slots = PublicSlots(draft.num_slots, unit)
-    # Sizes that follow from the noise follow from that of all sites, and are the same at each.
-    settled = method.sized(replace(config, noise_multiplier=noise), slots)
-    plan = replace(draft, method=replace(settled, noise_multiplier=None))
-    # Read back once, so that a 6 that becomes 6.0 on its way through a file is no change.
-    plan = FederatedPlan.read(plan.to_bytes(), "plan.json")
-    for site in plan.sites:
-        plan.price_of(site)
-    return plan
-
-
-def _terms(method: Method[Any], config: Any, unit: Unit, wish: SiteWish) -> SiteTerms:
-    slots = PublicSlots(wish.num_slots, unit)
-    noise = method.calibrate(config, slots, wish.budget).noise_multiplier
-    return SiteTerms(
-        name=check_site_name(wish.name),
-        num_slots=wish.num_slots,
-        epsilon=wish.budget.epsilon,
-        delta=wish.budget.delta,
-        noise_multiplier=noise,
-    )
+    if not method.sends_networks and not isinstance(turns, AllAtOnce):
+        raise InputError(f"{method.name} adds the sums of all sites in a round: leave --in-turn out")
 
 
 def differing_facts(found: object, planned: ImageSpec | SeriesSpec) -> tuple[str, ...]:

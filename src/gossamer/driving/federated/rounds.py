@@ -51,6 +51,11 @@ class Round:
         """True if all rounds were made."""
         return self.number >= self.plan.num_rounds
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names of the sites that the round asks."""
+        return self.plan.asked(self.number)
+
     @functools.cached_property
     def sending(self) -> AbstractSending:
         """The kind of thing that the sites send."""
@@ -113,12 +118,15 @@ class Round:
         ]
         if len(tensors) != number + len(declared):
             raise InputError(f"{where}: {len(tensors)} tensors, and round {number + 1} has {number + len(declared)}")
-        found = {name: _checked(tensors, name, torch.float32, shape, where) for name, shape in declared.items()}
-        if any(not bool(one.any()) or bool((one > 1).any()) for one in marks):
-            raise InputError(f"{where}: a round names no site, or marks one by another number than 0 and 1")
+        known = {name: _checked(tensors, name, torch.float32, shape, where) for name, shape in declared.items()}
         names = [site.name for site in plan.sites]
         givers = tuple(tuple(name for name, mark in zip(names, one.tolist(), strict=True) if mark) for one in marks)
-        return cls(plan=plan, tensors=found, givers=givers, is_secure=words.get("is_secure") == "True")
+        is_empty = not plan.turns.may_pass and not all(givers)
+        if is_empty or any(bool((one > 1).any()) for one in marks):
+            raise InputError(f"{where}: a round names no site, or marks one by another number than 0 and 1")
+        if not all(set(found) <= set(plan.asked(one)) for one, found in enumerate(givers)):
+            raise InputError(f"{where}: a round names a site that it did not ask")
+        return cls(plan=plan, tensors=known, givers=givers, is_secure=words.get("is_secure") == "True")
 
     def following(self, tensors: Tensors, names: Sequence[str], *, is_secure: bool) -> Round:
         """Return the round that comes after this one, with all that is known then."""
@@ -211,6 +219,8 @@ class Contribution:
             site = plan.site(self.site)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
+        if site.name not in now.asked:
+            raise InputError(f"{where}: the site {site.name} is not asked in round {now.number + 1}; leave it out")
         if self.round_digest != now.digest:
             raise InputError(
                 f"{where}: the site {told(self.site)} answered another file of round {now.number + 1}; combine with "

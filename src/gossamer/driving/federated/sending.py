@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -125,17 +124,20 @@ class SendingNetworks(AbstractSending):
 
     def known(self, number: int) -> Shapes:
         """Return the networks, none before the first round: they follow from the plan then."""
-        return self._shapes if number else {}
+        return self.plan.networks if number else {}
 
     def sent(self, number: int) -> Shapes:
         """Return the networks."""
-        return self._shapes
+        return self.plan.networks
 
     def check_possible(self, tensors: Tensors, site: SiteTerms, number: int, where: str) -> None:
         """Do nothing: any finite weights are weights."""
 
     def combined(self, known: Tensors, answers: Sequence[Tensors], names: Sequence[str], number: int) -> Tensors:
-        """Average in float64 by public numbers of slots, in the order of the plan. Exact for one site."""
+        """Average in float64 by public numbers of slots, in the order of the plan. Exact for one site.
+
+        Without an answer the networks stay as they are.
+        """
         slots = [float(self.plan.site(name).num_slots) for name in names]
 
         def mean(name: str) -> Tensor:
@@ -144,13 +146,19 @@ class SendingNetworks(AbstractSending):
 
         if len(answers) == 1:
             return dict(answers[0])
-        return {name: mean(name) for name in self._shapes}
+        if not answers:
+            return dict(known) if known else self.plan.of_method.travelling(self.plan.method, self.plan.spec)
+        return {name: mean(name) for name in self.plan.networks}
 
     def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:
         """Return the networks, and the steps that led to them. Nothing before the first round."""
         if not givers:
             return {}
-        return {"networks": NetworksOfSites(step=self.plan.steps_of(len(givers) - 1).stop, tensors=known)}
+        steps = [self.plan.steps_of(number) for number in range(len(givers) + 1)]
+        num_updates = sum(len(one) for one, names in zip(steps, givers, strict=False) if names)
+        # After the last round the steps are none, and begin at the end of the plan.
+        first = min(steps[-1].start, self.plan.num_steps)
+        return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=known)}
 
     def tried(self, training: AbstractTraining) -> None:
         """Take one step."""
@@ -165,11 +173,6 @@ class SendingNetworks(AbstractSending):
         reports = iter(training)
         while training.step < end:
             next(reports)
-
-    @functools.cached_property
-    def _shapes(self) -> Shapes:
-        made = self.plan.of_method.travelling(self.plan.method, self.plan.spec)
-        return {name: tuple(tensor.shape) for name, tensor in made.items()}
 
 
 def sending_of(plan: FederatedPlan) -> AbstractSending:

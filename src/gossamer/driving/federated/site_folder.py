@@ -16,7 +16,7 @@ from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import InputError, PrivacyError, ResourceError, told
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.events import compose_events
+from gossamer.privacy.events import compose_events, under_replacement
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import price
 from gossamer.privacy.statement import shown_epsilon
@@ -375,17 +375,26 @@ def price_together(plans: Sequence[JoinedPlan]) -> PrivacyBudget:
 
     Guarantee: the price holds for plans that somebody made after seeing the answers to others. Plans of sums are
     Gaussians, which compose whenever they are made, at the smallest of their deltas. No such composition is known to
-    hold for others, so each plan of networks adds its own epsilon and delta.
+    hold for others, so each plan of networks adds its own epsilon and delta. Prices for a unit that comes or leaves
+    stand alone. Beside a plan that is priced for any change of a slot they are computed anew for a unit replaced.
 
     Args:
         plans: at least one, all for one unit.
     """
     networks = [one for one in plans if one.plan.of_method.sends_networks]
     sums = [one for one in plans if not one.plan.of_method.sends_networks]
+    is_mixed = len({one.plan.part_of(one.terms).adjacency for one in plans}) > 1
     # Privacy: whatever a plan says of its price, the site's own accountant computes all of them.
-    paid = [one.plan.price_of(one.terms) for one in networks]
+    paid = [_replaced_price(one) if is_mixed else one.plan.price_of(one.terms) for one in networks]
     if sums:
         delta = min(one.terms.delta for one in sums)
         epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in sums)), delta)
         paid.append(PrivacyBudget(epsilon=epsilon, delta=delta))
     return PrivacyBudget(epsilon=sum(one.epsilon for one in paid), delta=sum(one.delta for one in paid))
+
+
+def _replaced_price(one: JoinedPlan) -> PrivacyBudget:
+    """Compute the price of a plan of networks for content of a slot that is replaced."""
+    part, delta = one.plan.part_of(one.terms), one.terms.delta
+    epsilon, _ = price(under_replacement(part.event, part.adjacency), delta)
+    return PrivacyBudget(epsilon=epsilon, delta=delta)

@@ -157,10 +157,11 @@ class PoissonReleaser:
 
     def _grid(self, parameters: Tensors, losses: RecordLosses | DenseLosses) -> PublicGrid:
         if isinstance(losses, DenseLosses):
-            grid = self._factored(losses).coarse
-        else:
-            num_parameters = sum(map(torch.numel, parameters.values()))
-            grid = PublicGrid(radius=self.plan.clip_norm, num_coordinates=num_parameters)
+            factored = self._factored(losses)
+            factored.check_sum(self.plan.num_slots)
+            return factored.coarse
+        num_parameters = sum(map(torch.numel, parameters.values()))
+        grid = PublicGrid(radius=self.plan.clip_norm, num_coordinates=num_parameters)
         grid.check_sum(self.plan.num_slots)
         return grid
 

@@ -31,6 +31,7 @@ _MOST_CANCELLED: Final = 8
 """Part of the mean of its records' norms that the norm of a unit's mean gradient counts as at least."""
 
 _EXACT_BITS: Final = 53
+_MOST_SUMMED: Final = 2.0**62
 _MOST_RECORDS: Final = 2**28
 _MOST_MOVED: Final = 2.0**-8
 _ROUNDED_NORM: Final = 2.0**-36
@@ -92,6 +93,27 @@ class FactoredGrid:
     def coarse(self) -> PublicGrid:
         """The grid that the whole sum is rounded to, and the noise."""
         return PublicGrid(radius=self.radius, num_coordinates=sum(a * b for a, b in self.layers), num_roundings=2)
+
+    @property
+    def fine_per_coarse(self) -> int:
+        """Multiples of the fine grid in one of the coarse grid, a power of two."""
+        return round(self.coarse.spacing / self.fine_spacing)
+
+    def check_sum(self, num_units: int) -> None:
+        """Refuse a sum that int64 cannot hold exactly.
+
+        There are no more products than units. Each leaves a rest below one multiple of the coarse grid, and rounds a
+        whole number down by one at most. So the two parts of the sum stay below ``2^62`` if these bounds do.
+
+        Raises:
+            InputError: the sum over so many units may reach ``2^62``.
+        """
+        self.coarse.check_sum(num_units)
+        if num_units * max(self.fine_per_coarse, self.coarse.largest + 1) >= _MOST_SUMMED:
+            raise InputError(
+                f"a sum over {num_units} units of {self.coarse.num_coordinates} products may leave the range of exact "
+                "integers: take fewer units"
+            )
 
     @property
     def chunks_at_once(self) -> int:
@@ -176,10 +198,6 @@ class FactoredSum:
         self._rest = torch.zeros_like(self._whole)
         self._waiting: list[list[LayerFactors]] = []
 
-    @property
-    def _fine_per_coarse(self) -> int:
-        return round(self._grid.coarse.spacing / self._grid.fine_spacing)
-
     def add(self, factors: Sequence[LayerFactors], is_counted: Tensor) -> None:
         """Add the units of a chunk that count.
 
@@ -203,14 +221,14 @@ class FactoredSum:
     def exact(self) -> tuple[Tensor, Tensor]:
         """Return the sum as int64 multiples of the coarse grid, and the rest as multiples of the fine grid."""
         self._multiply()
-        carried = self._rest // self._fine_per_coarse
-        return self._whole + carried, self._rest - carried * self._fine_per_coarse
+        carried = self._rest // self._grid.fine_per_coarse
+        return self._whole + carried, self._rest - carried * self._grid.fine_per_coarse
 
     def rounded(self) -> Tensor:
         """Return the sum rounded once, in multiples of the coarse grid: int64 (coordinates,)."""
         whole, rest = self.exact()
         # Privacy: one rounding of an exact sum. Each of two neighbouring sums is moved by half a multiple at most.
-        return whole + (2 * rest >= self._fine_per_coarse)
+        return whole + (2 * rest >= self._grid.fine_per_coarse)
 
     def _multiply(self) -> None:
         """Add the products of all chunks that wait."""
@@ -219,9 +237,9 @@ class FactoredSum:
         products = torch.cat([_product(layers) for layers in zip(*self._waiting, strict=True)])
         self._waiting = []
         # Exact: a power of two, and whole numbers below 2^53.
-        whole = (products / self._fine_per_coarse).floor_()
+        whole = (products / self._grid.fine_per_coarse).floor_()
         self._whole += whole.to(torch.int64)
-        self._rest += products.sub_(whole, alpha=self._fine_per_coarse).to(torch.int64)
+        self._rest += products.sub_(whole, alpha=self._grid.fine_per_coarse).to(torch.int64)
 
 
 def _product(chunks: Sequence[LayerFactors]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from dp_accounting.dp_event import DpEvent
 
@@ -76,6 +77,13 @@ class PoissonPlan(AbstractPlan):
         Privacy: the number of drawn units is secret, and so is the number of all units.
         """
         return self.sample_rate * self.num_slots * self.training_share
+
+    def among(self, num_slots: int) -> Self:
+        """Return the plan for its units as a part of more slots, which others hold: the same mechanism and price.
+
+        The rate stays, so the units learnt from are a smaller share of the slots.
+        """
+        return self._with(num_slots=num_slots, training_share=self.training_share * self.num_slots / num_slots)
 
     def truncation_delta(self, sample_size: int) -> float:
         """Bound the part of delta that the finite range of the noise adds.

@@ -27,4 +27,5 @@ DP_CGAN = Method(
     account=AccountPoisson,
     working=_working,
     saves_on_the_way=True,
+    works_between_sites=True,
 )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_cgan.pretraining import pretrain
-from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan
+from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan, travels
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import LARGE_GENERATOR, TRAINED_CLOTHES, TRAINED_GENERATOR, is_large
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
@@ -130,5 +130,6 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     pretrain=pretrain,
+    travels=travels,
     shares_work=True,
 )

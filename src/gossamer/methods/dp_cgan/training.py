@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
+from gossamer.methods.averaged import AveragedGenerator, TrainedNetwork, cosine_decay, optimiser_of
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.starting import DISCRIMINATOR, FRESH, GENERATOR, Networks, PublicStart
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -46,6 +46,9 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
+
+_DISCRIMINATOR: Final = "discriminator "
+"""Beginning of the names that the tensors of the discriminator travel under."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +228,10 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         if context.state is not None:
             self._energy = ReleasedEnergy.restored(context.state)
             self._networks.restore(context.state["networks"])
+        if context.networks is not None:
+            self._networks.take_up(context.networks.tensors, context.networks.num_updates)
+            # The gradients of other rounds and sites are not here to be judged.
+            self._energy = None
         self.releaser = PoissonReleaser(
             self.plan,
             units,
@@ -275,6 +282,13 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
     def verdict(self) -> Verdict | None:
         """Judge gradients, not images, against their noise. None if a run of an earlier version did not add them up."""
         return None if self._energy is None else self._energy.verdict
+
+    def travelling(self) -> Tensors:
+        """Return generator and discriminator as they travel between sites.
+
+        Guarantee: both are functions of released gradients and public things, so they are as safe as the generator.
+        """
+        return self._networks.travelling()
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
@@ -395,6 +409,35 @@ class PublicNetworks:
         discriminator = {name: tensor.cpu().clone() for name, tensor in self._discriminator.state_dict().items()}
         return {GENERATOR: self._generator.released_weights(), DISCRIMINATOR: discriminator}
 
+    def travelling(self) -> Tensors:
+        """Return both networks, the average and the moments of their optimisers, as they travel between sites.
+
+        Returns:
+            float32 by name, the tensors in use.
+        """
+        return self._generator.travelling() | {
+            f"{_DISCRIMINATOR}{name}": tensor for name, tensor in self._trained_discriminator.travelling().items()
+        }
+
+    def take_up(self, tensors: Tensors, num_updates: int) -> None:
+        """Go on from tensors that `travelling` returned, or from a mean of several of them.
+
+        Args:
+            tensors: of the declared names and shapes. Any numbers will do.
+            num_updates: private steps that led to them, public.
+        """
+        self._generator.take_up(tensors, num_updates // self._config.discriminator_steps)
+        of_discriminator = {
+            name.removeprefix(_DISCRIMINATOR): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(_DISCRIMINATOR)
+        }
+        self._trained_discriminator.take_up(of_discriminator, num_updates)
+
+    @property
+    def _trained_discriminator(self) -> TrainedNetwork:
+        return TrainedNetwork(self._discriminator, self._descent)
+
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average and optimisers, the tensors in use."""
         made = self._generator.state_dict()
@@ -412,6 +455,11 @@ class PublicNetworks:
         self._generator.restore(made)
         self._discriminator.load_state_dict(state["discriminator"])
         self._descent.load_state_dict(state["descent"])
+
+
+def travels(config: DPCGANConfig, spec: AbstractSpec) -> Tensors:
+    """Return both networks before their first update, as they travel between sites."""
+    return PublicNetworks(config, spec, torch.device("cpu"), torch.float32).travelling()
 
 
 def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.optim.Optimizer:

@@ -42,10 +42,9 @@ class DistanceSide(AbstractSide):
         size = self._num_records
         records, labels = shards.spread(numbers, TapeUse.FORK, question.step, size=size)
         classes = torch.zeros(len(numbers), size, dtype=torch.int64, device=rows.device) if labels is None else labels
-        slopes = question.asked.answers(rows, records.flatten(start_dim=2), classes)
         # A critic of an empty shard answers zero, as does every critic about a class that it lacks.
         is_empty = shards.table.is_empty(numbers).to(rows.device)
-        answered = slopes.masked_fill_(is_empty[:, None, None], 0.0)
+        answered = question.asked.answers(rows, records.flatten(start_dim=2), classes, is_empty)
         return answered.view(len(numbers), *question.looked.shape[1:])
 
     def state(self) -> Tensors | None:

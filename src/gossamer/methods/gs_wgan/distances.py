@@ -53,22 +53,24 @@ class Asked:
         return torch.cat(parts).view_as(self.points)
 
     @cached_property
-    def ranks(self) -> Tensor:
-        """Place of every sample among those of its class in its group, int64 (c, r)."""
-        marks = functional.one_hot(self.labels, len(self.pool))
-        return (marks.cumsum(dim=1) - 1).gather(2, self.labels[..., None]).squeeze(2)
+    def _by_class(self) -> _ByClass:
+        """The samples of every class of every group, a row each, and behind them a row of no samples."""
+        (groups, num_samples), classes = self.labels.shape, len(self.pool)
+        ranks = (functional.one_hot(self.labels, classes).cumsum(dim=1) - 1).gather(2, self.labels[..., None])[..., 0]
+        group = torch.arange(groups, device=self.labels.device)[:, None]
+        # A place behind the last sample is left out in the end.
+        places = self.labels.new_full((groups, classes, int(ranks.max()) + 1), num_samples)
+        places[group, self.labels, ranks] = torch.arange(num_samples, device=self.labels.device)
+        points, centre = (
+            functional.pad(one, (0, 0, 0, 1))[group[..., None], places] for one in (self.points, self.centre)
+        )
+        return _ByClass(
+            places=functional.pad(places.flatten(end_dim=1), (0, 0, 0, 1), value=num_samples),
+            points=functional.pad(points.flatten(end_dim=1), (0, 0, 0, 0, 0, 1)),
+            centre=functional.pad(centre.flatten(end_dim=1), (0, 0, 0, 0, 0, 1)),
+        )
 
-    @cached_property
-    def places(self) -> Tensor:
-        """Samples of every class by rank, int64 (c, classes, most of a class), -1 where there is none."""
-        groups, most = len(self.points), int(self.ranks.max()) + 1
-        places = torch.full((groups, len(self.pool), most), -1, device=self.points.device)
-        group = torch.arange(groups, device=self.points.device)[:, None].expand_as(self.labels)
-        number = torch.arange(self.labels.shape[1], device=self.points.device).expand_as(self.labels)
-        places[group, self.labels, self.ranks] = number
-        return places
-
-    def answers(self, groups: Tensor, records: Tensor, labels: Tensor) -> Tensor:
+    def answers(self, groups: Tensor, records: Tensor, labels: Tensor, is_empty: Tensor | None = None) -> Tensor:
         """Compute the slopes of critics' potentials at the samples of their groups.
 
         Guarantee: row j of the result depends on row j of the arguments alone, and on public things.
@@ -77,19 +79,40 @@ class Asked:
             groups: the group that each critic answers, int64 (n,).
             records: drawn from each critic's shard, in the view, flat, (n, k, d). Private.
             labels: their classes, int64 (n, k). Private.
+            is_empty: bool (n,), critics of empty shards, which answer zero. Private. Default: none.
 
         Returns:
             (n, r, d), private.
         """
-        rows, (num_samples, dim) = torch.arange(len(groups), device=groups.device)[:, None], self.points.shape[1:]
-        # A place of -1, where a class has no more samples, is the last row, which is left out.
-        found = self.points.new_zeros(len(groups), num_samples + 1, dim)
+        seen, (num_samples, dim), (num, num_records) = self._by_class, self.points.shape[1:], labels.shape
+        rows = groups[:, None] * len(self.pool) + labels
+        if is_empty is not None:
+            rows = rows.masked_fill(is_empty[:, None], len(seen.places) - 1)
+        # The last row of each critic is left out: what is no answer is added there.
+        found = self.points.new_zeros(num * (num_samples + 1), dim)
+        first = torch.arange(num, device=groups.device)[:, None] * (num_samples + 1)
         # One record after the other: sums of a fixed order, which round alike at every place.
-        for record, label in zip(records.unbind(dim=1), labels.unbind(dim=1), strict=True):
-            place = self.places[groups, label]
-            away = pulls(record[:, None], self.points[groups[:, None], place]) - self.centre[groups[:, None], place]
-            found[rows, place] += away
-        return found[:, :num_samples].div_(records.shape[1])
+        for record, row in zip(records.unbind(dim=1), rows.unbind(dim=1), strict=True):
+            away = record[:, None] - seen.points.index_select(0, row)
+            away.mul_(((away.norm(dim=-1, keepdim=True) + _SHORTEST) * num_records).reciprocal_())
+            away.sub_(seen.centre.index_select(0, row), alpha=1 / num_records)
+            found.index_add_(0, (first + seen.places.index_select(0, row)).flatten(), away.flatten(end_dim=1))
+        return found.view(num, num_samples + 1, dim)[:, :num_samples]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ByClass:
+    """Samples by group and class, a row each, and in the last row none. All of it is public.
+
+    Attributes:
+        places: of the samples in their group, int64 (rows, m), with m the most of a class. Where there is none, r.
+        points: (rows, m, d), zeros where there is none.
+        centre: likewise, of the samples' centres.
+    """
+
+    places: Tensor
+    points: Tensor
+    centre: Tensor
 
 
 _AT_ONCE = 64

@@ -200,7 +200,9 @@ class PrivateCritics:
         side, shards = self._present()
         at_once = self._config.critics_at_once
         parts = zip(critics.split(at_once), groups.to(self._device).split(at_once), strict=True)
-        return torch.cat([side.answer(shards, numbers, rows, question) for numbers, rows in parts])
+        answers = [side.answer(shards, numbers, rows, question) for numbers, rows in parts]
+        # The releaser asks for one part at a time: it need not be copied.
+        return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _present(self) -> tuple[AbstractSide, Shards]:
         if self._side is None or self._shards is None:

@@ -49,5 +49,14 @@ class Motions:
 
 def warped(images: Tensor, maps: Tensor) -> Tensor:
     """Look images (batch, channels, height, width) up at affine maps of their places, the border continued outwards."""
-    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return F.grid_sample(images, _places(maps, *images.shape[2:]), padding_mode="border", align_corners=False)
+
+
+def _places(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return the places that affine maps (batch, 2, 3) send the middles of pixels to, (batch, height, width, 2).
+
+    As `F.affine_grid` without aligned corners. That multiplies small matrices and takes twenty times as long.
+    """
+    x, y = ((2 * torch.arange(side).to(maps) + 1) / side - 1 for side in (width, height))
+    by_x, by_y = maps[:, :, :1] * x, maps[:, :, 1:2] * y + maps[:, :, 2:]
+    return (by_x[:, :, None, :] + by_y[:, :, :, None]).permute(0, 2, 3, 1)

@@ -167,9 +167,9 @@ class _Gathering:
 
     @property
     def is_done(self) -> bool:
-        """True if each site answered, or as many nodes as sites did and none is still at work."""
-        number = len(self.now.plan.sites)
-        return len(self.found) == number or (not self.open and self.num_heard >= number)
+        """True if each site that is asked answered, or as many nodes as sites did and none is still at work."""
+        num_sites = len(self.now.plan.sites)
+        return len(self.found) == len(self.now.asked) or (not self.open and self.num_heard >= num_sites)
 
     def ask(self) -> None:
         """Ask the nodes that have come."""
@@ -193,7 +193,9 @@ class _Gathering:
             return
         self.num_heard += 1
         if reply.file is None:
-            self.note(f"{which}: the site {told(reply.site)} refused; it can say why, and nobody else is told")
+            # All nodes get the file of a round, and a site whose turn it is not refuses.
+            if reply.site in self.now.asked or reply.site not in {site.name for site in self.now.plan.sites}:
+                self.note(f"{which}: the site {told(reply.site)} refused; it can say why, and nobody else is told")
             return
         try:
             self._keep(reply, reply.file)
