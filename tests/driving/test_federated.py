@@ -11,7 +11,20 @@ from typing import Any
 
 import pytest
 import torch
-from federated_sites import GAN, MERF, ONE, SEVERAL, ZeroNoise, all_rounds, answer, joined, plan_for, records, with_sum
+from federated_sites import (
+    DP_GAN,
+    GAN,
+    MERF,
+    ONE,
+    SEVERAL,
+    ZeroNoise,
+    all_rounds,
+    answer,
+    joined,
+    plan_for,
+    records,
+    with_sum,
+)
 
 from gossamer.data.records import RecordData
 from gossamer.driving.claims import Known, check_claim
@@ -334,7 +347,7 @@ def test_a_site_that_lost_its_plans_or_its_identity_is_refused(tmp_path: Path) -
 
 def test_every_method_that_works_between_sites_is_tested_here() -> None:
     assert {method.name for method in METHODS if method.works_between_sites} == {
-        method_of(config).name for config in (ONE, SEVERAL, MERF, GAN)
+        method_of(config).name for config in (ONE, SEVERAL, MERF, GAN, DP_GAN)
     }
 
 

@@ -147,8 +147,8 @@ def _combined(now: Round, number: int) -> str:
 def _asked(now: Round) -> str:
     if now.plan.of_method.sends_networks:
         steps = now.plan.steps_of(now.number)
-        whose = "each site" if len(now.asked) == len(now.plan.sites) else f"the site {', '.join(now.asked)}"
-        return f"steps {steps.start + 1} to {steps.stop} of {whose}"
+        asked = "each site" if len(now.asked) == len(now.plan.sites) else f"the site {', '.join(now.asked)}"
+        return f"steps {steps.start + 1} to {steps.stop} of {asked}"
     return now.plan.whole.step_names[now.number]
 
 
@@ -173,8 +173,12 @@ def tell_plan(plan: FederatedPlan) -> None:
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
     print(plan.part_of(plan.sites[0]).adjacency.describe(Unit(plan.unit)))
     if plan.of_method.sends_networks:
-        whose = "one site in a round, in turn" if isinstance(plan.turns, InTurn) else "each site in a round"
-        print(f"{plan.steps_per_round} private steps of {whose}, {plan.num_steps} of each in all")
+        if isinstance(plan.turns, InTurn):
+            print(
+                f"{plan.steps_per_round} private steps of one site in a round, in turn, {plan.num_steps} of each in all"
+            )
+        else:
+            print(f"{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all")
         return
     alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
     print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
