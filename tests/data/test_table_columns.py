@@ -283,3 +283,22 @@ def test_options_of_the_right_method_pass(gossamer: Any, tmp_path: Path) -> None
     path = written(tmp_path, ".csv", frame(), index=False)
     words = ("--data", path, "--dry-run", "--num-records", "6", "--generator.num-directions", "3")
     assert "8 value columns" in gossamer("train", "dp-mixture", *words).out
+
+
+@pytest.mark.parametrize("place", [0, 1500, 2999])
+def test_a_row_far_longer_than_a_block_is_read_like_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """A text that nobody asked for may be longer than the blocks that a file is read in."""
+    rows = pd.DataFrame({"a": np.arange(3000) / 3, "note": "x"})
+    rows.loc[place, "note"] = "y,\n" * 300_000
+    path = tmp_path / "rows.csv"
+    rows.to_csv(path, index=False)
+    pieces = list(files.TableFile.open(path).pieces(numbers=("a",), words=()))
+    found = np.concatenate([piece.table.column("a").to_numpy() for piece in pieces])
+    assert np.array_equal(found, rows["a"])
+    assert [piece.first for piece in pieces] == list(np.cumsum([0, *(piece.table.num_rows for piece in pieces)])[:-1])
+
+    monkeypatch.setattr(files, "_MOST_BLOCK_BYTES", 2**18)
+    with pytest.raises(InputError, match=r"rows\.csv': a row has more than 65536 bytes: close its quotation marks"):
+        list(files.TableFile.open(path).pieces(numbers=("a",), words=()))

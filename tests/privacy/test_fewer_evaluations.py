@@ -56,8 +56,20 @@ def test_the_orders_that_are_left_out_would_not_lower_epsilon(name: str, delta: 
     assert found.bound.epsilon <= 3.0
 
 
+@pytest.mark.parametrize(("epsilon", "num_steps", "sample_rate"), [(1000.0, 1000, 0.01), (0.01, 100, 1e-4)])
+def test_the_lowest_orders_are_seen(epsilon: float, num_steps: int, sample_rate: float) -> None:
+    """For a huge epsilon the best order is below all of the few, and at a large delta the lowest proves epsilon 0."""
+
+    def event(noise: float) -> dp_accounting.DpEvent:
+        return poisson_event(sample_rate=sample_rate, noise_multiplier=noise, num_steps=num_steps)
+
+    found = calibrate_noise_multiplier_by_rdp(event, PrivacyBudget(epsilon=epsilon, delta=1e-3))
+    assert found.bound == epsilon_by_rdp(event(found.noise_multiplier), 1e-3)
+    assert found.noise_multiplier < 0.99 * {1000.0: 0.1389, 0.01: 1.0}[epsilon]
+
+
 def test_an_order_that_is_far_from_the_best_one_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounting._SearchOfOrders, "_near", lambda self: [14, 15, 16])
+    monkeypatch.setattr(accounting._SearchOfOrders, "_tried", lambda self: [14, 15, 16])
     found = calibrate_noise_multiplier_by_rdp(one_of_many, PrivacyBudget(epsilon=3.0, delta=1e-5))
     assert found.bound.epsilon > 1.05 * epsilon_by_rdp(one_of_many(found.noise_multiplier), 1e-5).epsilon
 

@@ -28,7 +28,8 @@ def test_whatever_is_not_symmetric_to_the_last_bit_stays_whole() -> None:
     nearly, signed, alone = symmetric(6), torch.zeros(3, 3), torch.ones(1, 1)
     nearly[0, 1] = torch.nextafter(nearly[0, 1], torch.tensor(9.0))
     signed[0, 2] = -0.0
-    own = {"nearly": nearly, "signed": signed, "alone": alone, "row": torch.ones(4), "number": torch.tensor(1.0)}
+    own = {"nearly": nearly, "signed": signed, "alone": alone, "row": torch.ones(4), "none": torch.ones(0, 3, 3)}
+    own["number"] = torch.tensor(1.0)
     kept = halved(own)
     assert set(kept) == set(own)
     assert all(torch.equal(kept[name].view(torch.uint8), own[name].view(torch.uint8)) for name in ("nearly", "signed"))
@@ -42,6 +43,8 @@ def test_whatever_is_not_symmetric_to_the_last_bit_stays_whole() -> None:
         {f"a{LOWER}": torch.ones(0)},
         {f"a{LOWER}": torch.ones(1)},
         {f"a{LOWER}": torch.tensor(1.0)},
+        # No number at all: a file of a few bytes may claim any length, here indices of 7 gigabytes.
+        {f"a{LOWER}": torch.ones(0, 450_015_000)},
         {f"a{LOWER}": torch.ones(3), "a": torch.ones(2, 2)},
     ],
 )

@@ -23,6 +23,8 @@ from gossamer.extras import need
 _SUFFIXES: Final = (".csv", ".parquet")
 # The reader of CSV files reads some thirty blocks ahead, and keeps as much as they take.
 _BLOCK_BYTES: Final = 2**17
+# A row must fit into a block. For a long text, which may stand in a column that nobody needs, blocks grow up to this.
+_MOST_BLOCK_BYTES: Final = 2**25
 
 
 def is_table(path: Path) -> bool:
@@ -159,6 +161,30 @@ class TableFile(AbstractTable):
             raise InputError(f"{self.where} is not UTF-8 text: save the table as UTF-8") from None
 
     def _streamed(self, kinds: dict[str, Any]) -> Iterator[Piece]:
+        """Read a CSV file block by block, and on in larger blocks from a row that is longer than a block."""
+        import pyarrow
+
+        size, done = _BLOCK_BYTES, 0
+        while True:
+            try:
+                for piece in self._blocks(kinds, size):
+                    # Rows that smaller blocks gave are left out.
+                    rest = piece.table.slice(max(0, done - piece.first))
+                    if rest.num_rows:
+                        yield Piece(first=done, table=rest)
+                        done += rest.num_rows
+                return
+            except pyarrow.ArrowInvalid as error:
+                if "straddling" not in str(error):
+                    raise
+                size *= 4
+            if size > _MOST_BLOCK_BYTES:
+                raise InputError(
+                    f"{self.where}: a row has more than {_MOST_BLOCK_BYTES // 4} bytes: close its quotation marks, or "
+                    "leave out the column of long texts"
+                )
+
+    def _blocks(self, kinds: dict[str, Any], size: int) -> Iterator[Piece]:
         """Read a CSV file block by block, every row of one length. Columns of no kind are not read."""
         import pyarrow
         from pyarrow import csv as arrow_csv
@@ -179,7 +205,7 @@ class TableFile(AbstractTable):
                 read_options=arrow_csv.ReadOptions(
                     use_threads=False,
                     column_names=list(self.columns),
-                    block_size=max(_BLOCK_BYTES, 4 * (len(head) + len(record))),
+                    block_size=max(size, 4 * (len(head) + len(record))),
                 ),
                 # A cell in quotation marks may have several lines, and a block may end within it.
                 parse_options=arrow_csv.ParseOptions(

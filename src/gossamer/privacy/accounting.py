@@ -275,11 +275,15 @@ def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budge
 class _SearchOfOrders:
     """Epsilons by RDP at the best order, which is looked for from the best one of the last event on.
 
-    Epsilon falls with the order, and then grows. So the search ends where both neighbours have larger epsilons.
+    Epsilon falls with the order, and then grows. So the search ends where both neighbours have larger epsilons. Two
+    things break the rule. An epsilon of exactly zero may be proved at the lowest order alone, and a series that does
+    not converge makes the epsilon of a low order infinite. So the lowest order and that of the start are always tried.
     """
 
+    _LOWEST, _START = 0, _SPARSE_ORDERS.index(2.0)
+
     def __init__(self) -> None:
-        self._place = _SPARSE_ORDERS.index(2.0)
+        self._place = self._START
 
     def coarse(self, event: DpEvent, delta: float) -> float:
         """Compute epsilon at the best of a few orders."""
@@ -288,19 +292,23 @@ class _SearchOfOrders:
         def epsilon_at(place: int) -> float:
             return epsilon_by_rdp(event, delta, (_SPARSE_ORDERS[place],)).epsilon
 
-        while (best := min(self._near(), key=epsilon_at)) != self._place:
+        # Each move lowers epsilon, or the place at the same epsilon. So the search ends.
+        while (best := min(self._tried(), key=epsilon_at)) != self._place:
             self._place = best
         return epsilon_at(best)
 
     def exact(self, event: DpEvent, delta: float) -> EpsilonBound:
-        """Compute epsilon at all orders between the neighbours of the best of a few."""
+        """Compute epsilon at all orders between the neighbours of the best of a few, and at the lowest ones."""
         self.coarse(event, delta)
-        least, *_, most = (_SPARSE_ORDERS[place] for place in self._near())
-        return epsilon_by_rdp(event, delta, tuple(order for order in _ORDERS if least <= order <= most))
+        lowest, least = _SPARSE_ORDERS[self._LOWEST], _SPARSE_ORDERS[max(self._place - 1, self._LOWEST)]
+        most = _SPARSE_ORDERS[self._place + 1] if self._place + 1 < len(_SPARSE_ORDERS) else math.inf
+        orders = tuple(order for order in _ORDERS if least <= order <= most or order <= lowest)
+        return epsilon_by_rdp(event, delta, orders)
 
-    def _near(self) -> list[int]:
-        """Return the place and its neighbours, in order."""
-        return [place for place in range(len(_SPARSE_ORDERS)) if abs(place - self._place) <= 1]
+    def _tried(self) -> list[int]:
+        """Return the places to compare, in order: this one, its neighbours, and two that are always tried."""
+        places = range(len(_SPARSE_ORDERS))
+        return [place for place in places if abs(place - self._place) <= 1 or place in (self._LOWEST, self._START)]
 
 
 def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) -> int:

@@ -45,7 +45,7 @@ def whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_symmetric(weight: Tensor) -> bool:
-    if weight.ndim < 2 or weight.shape[-1] != weight.shape[-2] or weight.shape[-1] < 2:
+    if weight.ndim < 2 or weight.shape[-1] != weight.shape[-2] or weight.shape[-1] < 2 or not weight.numel():
         return False
     # Bits, and not values: 0 equals -0, and no number equals a NaN.
     mirrored, own = weight.mT.contiguous(), weight.contiguous()
@@ -53,7 +53,8 @@ def _is_symmetric(weight: Tensor) -> bool:
 
 
 def _mirrored(half: Tensor) -> Tensor:
-    dim = (math.isqrt(8 * half.shape[-1] + 1) - 1) // 2 if half.ndim else 0
+    # A tensor without a number may claim a side of any length, and costs its file no byte.
+    dim = (math.isqrt(8 * half.shape[-1] + 1) - 1) // 2 if half.ndim and half.numel() else 0
     if dim < 2 or dim * (dim + 1) // 2 != half.shape[-1]:
         raise ValueError("the half of no matrix")
     row, column = torch.tril_indices(dim, dim)
