@@ -450,7 +450,8 @@ def _calibrate(
             best = Calibration(noise_multiplier=math.exp(log_noise), bound=bound)
         if -_EPSILON_TOLERANCE <= gap <= 0.0:
             break
-        log_noise -= (gap + 0.3 * _EPSILON_TOLERANCE) / slope
+        # Where epsilon falls to zero at once, a straight line would lead beyond all numbers.
+        log_noise = min(max(log_noise - (gap + 0.3 * _EPSILON_TOLERANCE) / slope, low), high)
     if best is None:
         raise PrivacyError(f"no noise multiplier was found for epsilon {target:g}: try another epsilon or delta")
     return best
