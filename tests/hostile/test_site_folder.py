@@ -295,6 +295,6 @@ def test_deltas_of_several_plans_add_up_to_less_than_one_over_the_slots(tmp_path
         return dataclasses.replace(made, sites=sites)
 
     asked(tmp_path, plan().to_bytes())
-    with pytest.raises(PrivacyError, match="delta 0.06 is not below 1/30"):
+    with pytest.raises(PrivacyError, match=r"delta 0\.06 is not below 1/30"):
         asked(tmp_path, plan().to_bytes())
     assert len(list(tmp_path.rglob("ledger.jsonl"))) == 1
