@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, answer, plan_for, records, with_sum
+from federated_sites import GAN, MERF, ONE, SEVERAL, ZeroNoise, answer, plan_for, records, with_sum
 
 from gossamer.cli.site_files import show
 from gossamer.data.records import RecordData, RecordSet
@@ -284,3 +284,17 @@ def test_the_limit_on_numbers_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "MAX_NUMBERS", 41)
     with pytest.raises(InputError, match="a sum of 42 numbers"):
         dataclasses.replace(plan)
+
+
+def test_deltas_of_several_plans_add_up_to_less_than_one_over_the_slots(tmp_path: Path) -> None:
+    """Each plan of networks has a delta that may be claimed, and two of them together have none."""
+
+    def plan() -> FederatedPlan:
+        made = plan_for(GAN, {"berlin": 30}, steps_per_round=7)
+        sites = tuple(dataclasses.replace(one, delta=0.03) for one in made.sites)
+        return dataclasses.replace(made, sites=sites)
+
+    asked(tmp_path, plan().to_bytes())
+    with pytest.raises(PrivacyError, match=r"delta 0\.06 is not below 1/30"):
+        asked(tmp_path, plan().to_bytes())
+    assert len(list(tmp_path.rglob("ledger.jsonl"))) == 1

@@ -68,6 +68,18 @@ def test_the_lowest_orders_are_seen(epsilon: float, num_steps: int, sample_rate:
     assert found.noise_multiplier < 0.99 * {1000.0: 0.1389, 0.01: 1.0}[epsilon]
 
 
+def test_an_epsilon_that_falls_to_zero_at_once_ends_the_search() -> None:
+    """A straight line through it led to a multiplier beyond all floats."""
+
+    def event(noise: float) -> dp_accounting.DpEvent:
+        return one_of_many_event(
+            num_critics=1000, noise_multiplier=noise, num_steps=2000, batch_size=32, draws_per_step=32
+        )
+
+    found = calibrate_noise_multiplier_by_rdp(event, PrivacyBudget(epsilon=0.01, delta=1e-3))
+    assert 0.009 < found.bound.epsilon <= 0.01
+
+
 def test_an_order_that_is_far_from_the_best_one_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounting._SearchOfOrders, "_tried", lambda self: [14, 15, 16])
     found = calibrate_noise_multiplier_by_rdp(one_of_many, PrivacyBudget(epsilon=3.0, delta=1e-5))

@@ -276,8 +276,8 @@ class _SearchOfOrders:
     """Epsilons by RDP at the best order, which is looked for from the best one of the last event on.
 
     Epsilon falls with the order, and then grows. So the search ends where both neighbours have larger epsilons. Two
-    things break the rule. An epsilon of exactly zero may be proved at the lowest order alone, and a series that does
-    not converge makes the epsilon of a low order infinite. So the lowest order and that of the start are always tried.
+    things break the rule. The lowest order alone may prove an epsilon of zero. A series that does not converge gives
+    an infinite one. So the lowest order and that of the start are always tried.
     """
 
     _LOWEST, _START = 0, _SPARSE_ORDERS.index(2.0)
@@ -292,13 +292,13 @@ class _SearchOfOrders:
         def epsilon_at(place: int) -> float:
             return epsilon_by_rdp(event, delta, (_SPARSE_ORDERS[place],)).epsilon
 
-        # Each move lowers epsilon, or the place at the same epsilon. So the search ends.
+        # Each move lowers epsilon. At the same epsilon it lowers the place.
         while (best := min(self._tried(), key=epsilon_at)) != self._place:
             self._place = best
         return epsilon_at(best)
 
     def exact(self, event: DpEvent, delta: float) -> EpsilonBound:
-        """Compute epsilon at all orders between the neighbours of the best of a few, and at the lowest ones."""
+        """Compute epsilon at the lowest orders, and at all between the neighbours of the best of a few."""
         self.coarse(event, delta)
         lowest, least = _SPARSE_ORDERS[self._LOWEST], _SPARSE_ORDERS[max(self._place - 1, self._LOWEST)]
         most = _SPARSE_ORDERS[self._place + 1] if self._place + 1 < len(_SPARSE_ORDERS) else math.inf
@@ -306,7 +306,7 @@ class _SearchOfOrders:
         return epsilon_by_rdp(event, delta, orders)
 
     def _tried(self) -> list[int]:
-        """Return the places to compare, in order: this one, its neighbours, and two that are always tried."""
+        """Return the places to compare, in order."""
         places = range(len(_SPARSE_ORDERS))
         return [place for place in places if abs(place - self._place) <= 1 or place in (self._LOWEST, self._START)]
 
@@ -450,7 +450,8 @@ def _calibrate(
             best = Calibration(noise_multiplier=math.exp(log_noise), bound=bound)
         if -_EPSILON_TOLERANCE <= gap <= 0.0:
             break
-        log_noise -= (gap + 0.3 * _EPSILON_TOLERANCE) / slope
+        # Epsilon may fall to zero at once. A straight line would lead beyond all numbers then.
+        log_noise = min(max(log_noise - (gap + 0.3 * _EPSILON_TOLERANCE) / slope, low), high)
     if best is None:
         raise PrivacyError(f"no noise multiplier was found for epsilon {target:g}: try another epsilon or delta")
     return best

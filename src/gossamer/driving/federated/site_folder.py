@@ -14,7 +14,7 @@ from typing import Final
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, STUDY, FederatedPlan, SiteTerms
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import InputError, PrivacyError, ResourceError, told
-from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, under_replacement
 from gossamer.privacy.ledger import Ledger
@@ -266,7 +266,8 @@ class SiteFolder:
 
         Raises:
             InputError: no cap was ever given.
-            PrivacyError: the plans together would cost more, or are for different units.
+            PrivacyError: the plans together would cost more, their deltas add up to one over the slots, or their units
+                differ.
         """
         limit = self._cap(cap)
         others = [one for one in self.answered() if one.path != joined.path]
@@ -283,6 +284,8 @@ class SiteFolder:
                 f"delta {spent.delta:g}, more than its cap of {limit:g}; nothing is spent; raise --cap only if those "
                 "who own the records agree"
             )
+        # Privacy: deltas of plans of networks add up, so that each may be small and their sum is not.
+        check_delta(spent.delta, min(one.terms.num_slots for one in plans))
         # Kept only now: a refused attempt neither raises the cap nor lowers it.
         if cap is not None:
             write_json(self._cap_file, {"epsilon": cap})
