@@ -18,7 +18,7 @@ CASES = [
     ("train dp-m", ["dp-merf", "dp-mixture"]),
     ("train gs-wgan --dev", ["--device"]),
     ("train gs-wgan --device c", ["cpu", "cuda"]),
-    ("train dp-mixture --data mni", ["mnist"]),
+    ("train dp-mixture --data mni", ["mnist5k", "mnist"]),
     ("train gs-wgan --recipe digits-c", ["digits-cpu"]),
     ("train gs-wgan --generator.rad", ["--generator.radius"]),
     ("data desc", ["describe"]),
@@ -69,7 +69,7 @@ def test_bash_completes_commands_methods_options_words_recipes_data_and_paths(sc
     lines += ["try train dp-mixture --data = mni", "try train gs-wgan --device = cu", "try ''"]
     found = ask(scripts["bash"], "\n".join(lines), "bash")
     assert dict(zip((line for line, _ in CASES), found)) == dict(CASES)
-    assert found[len(CASES) :] == [["mnist"], ["cuda"], [*VERBS, "help"]]
+    assert found[len(CASES) :] == [["mnist5k", "mnist"], ["cuda"], [*VERBS, "help"]]
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")

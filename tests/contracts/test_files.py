@@ -28,7 +28,7 @@ from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import TRAIN, WHOLE, AbstractSplit, PeopleSplit, RandomSplit, Rows
+from gossamer.data.splits import TRAIN, WHOLE, AbstractSplit, PeopleSplit, RandomSplit, Rows, _people_of
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.estimators.records import as_images, as_series
 from gossamer.mechanisms.noise import DeterministicNoise
@@ -509,7 +509,7 @@ def test_shards_by_rank_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_sides_by_rank_of_the_name_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def sides(self: PeopleSplit, rows: Any, key: UnitKey) -> np.ndarray:
-        names, person = np.unique(rows.people.tolist(), return_inverse=True)
+        names, person = np.unique(_people_of(rows).numbers, return_inverse=True)
         order = np.random.default_rng(0).permutation(len(names))
         return (order < 0.3 * len(names)).astype(int)[person]
 
@@ -623,7 +623,7 @@ def test_the_exact_epsilon_of_one_person_is_never_above_the_printed_one(
 
 def test_sides_by_rank_cost_many_times_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def sides(self: PeopleSplit, rows: Any, key: UnitKey) -> np.ndarray:
-        names, person = np.unique(rows.people.tolist(), return_inverse=True)
+        names, person = np.unique(_people_of(rows).numbers, return_inverse=True)
         return (np.random.default_rng(0).permutation(len(names)) < 0.2 * len(names)).astype(int)[person]
 
     monkeypatch.setattr(PeopleSplit, "sides", sides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError
 from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.methods.averaged import TrainedNetwork
 from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
@@ -147,8 +149,9 @@ def gradient_lengths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[floa
 def test_gradients_are_clipped_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No record adds more than the clip to a sum, which is divided by six."""
     norms = gradient_lengths(tmp_path / "site", monkeypatch)
-    assert len(norms) == 3  # the first on made-up records, with noise
-    assert 0 < max(norms[1:]) <= 12 * DP_GAN.clip_norm / 6 * (1 + 1e-6)
+    made_up = DP_GAN.discriminator_steps  # the first ones, which have noise
+    assert len(norms) == made_up + 2
+    assert 0 < max(norms[made_up:]) <= 12 * DP_GAN.clip_norm / 6 * (1 + 1e-6)
 
 
 def test_what_a_drawn_record_would_raise_is_found_before_records_are_read(
@@ -162,3 +165,27 @@ def test_what_a_drawn_record_would_raise_is_found_before_records_are_read(
     monkeypatch.setattr(PublicNetworks, "losses_of_records", raising)
     kind, _, was_read = outcome(tmp_path / "site", state(plan_of(DP_GAN), FILLED["random"]), NEIGHBOURS["as it is"])
     assert (kind, was_read) == (InputError, False)
+
+
+def test_an_update_of_the_generator_that_cannot_be_made_is_found_before_records_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after several steps, which would be charged."""
+
+    def raising(*asked: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(PublicNetworks, "improve_generator", raising)
+    plan = plan_of(dataclasses.replace(DP_GAN, discriminator_steps=2))
+    kind, _, was_read = outcome(tmp_path / "site", state(plan, FILLED["random"]), NEIGHBOURS["as it is"])
+    assert (kind, was_read) == (InputError, False)
+
+
+def test_squares_below_zero_count_as_zero() -> None:
+    network = torch.nn.Linear(2, 1)
+    trained = TrainedNetwork(network, torch.optim.Adam(network.parameters()))
+    trained.take_up({name: torch.full_like(one, -3.0) for name, one in trained.travelling().items()}, num_updates=1)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trained.optimiser.step()
+    assert all(one.isfinite().all() for one in trained.travelling().values())

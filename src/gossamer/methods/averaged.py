@@ -18,7 +18,8 @@ _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
 _NETWORK: Final = "network."
 _AVERAGE: Final = "average."
-_MOMENTS: Final = {"mean.": "exp_avg", "square.": "exp_avg_sq"}
+_SQUARE: Final = "exp_avg_sq"
+_MOMENTS: Final = {"mean.": "exp_avg", "square.": _SQUARE}
 """Moments of Adam, by the beginning of the names that they travel under."""
 
 
@@ -50,7 +51,8 @@ class TrainedNetwork:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
 
         Args:
-            tensors: of the declared names and shapes, others among them. Any numbers will do.
+            tensors: of the declared names and shapes, others among them. Any numbers will do: a square below zero, of
+                which Adam draws the root, counts as zero.
             num_updates: updates that led to them, public.
         """
         numbers = {name: tensors[f"{_NETWORK}{name}"] for name in self._numbers()}
@@ -61,6 +63,7 @@ class TrainedNetwork:
                 moment: tensors[f"{prefix}{name}"].to(parameter.device, copy=True)
                 for prefix, moment in _MOMENTS.items()
             }
+            moments[_SQUARE].clamp_min_(0.0)
             self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
 
     def _with_moments(self) -> dict[str, nn.Parameter]:

@@ -312,6 +312,11 @@ class AbstractTraining(abc.ABC, Generic[P]):
         return max(self.step, self.gate.end_step)
 
     @property
+    def steps_per_update(self) -> int:
+        """Private steps until the generator has learnt once: one, unless a method overrides this."""
+        return 1
+
+    @property
     def is_over(self) -> bool:
         """True if nothing is left to do. A method that works on after its last private step overrides this."""
         return self.step >= self.end_step

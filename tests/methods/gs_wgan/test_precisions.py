@@ -73,13 +73,13 @@ def are_coarse(values: Tensor) -> bool:
 
 def seen_by_the_clip(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Tensor]:
     """All that is rounded to the grid in a training in bfloat16: clipped answers, before they are integers."""
-    seen, plain = [], grid.PublicGrid.rounded
+    seen, plain = [], grid.PublicGrid.nearest_
 
-    def rounded(self: grid.PublicGrid, values: Tensor) -> Tensor:
-        seen.append(values.clone())
-        return plain(self, values)
+    def nearest(scaled: Tensor) -> Tensor:
+        seen.append(scaled.clone())
+        return plain(scaled)
 
-    monkeypatch.setattr(clipping.PublicGrid, "rounded", rounded)
+    monkeypatch.setattr(clipping.PublicGrid, "nearest_", staticmethod(nearest))
     trained(name, torch.bfloat16)
     return seen
 

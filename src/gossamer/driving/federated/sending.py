@@ -161,8 +161,8 @@ class SendingNetworks(AbstractSending):
         return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=known)}
 
     def tried(self, training: AbstractTraining) -> None:
-        """Take one step."""
-        self._until(training, training.step + 1)
+        """Take the steps of one update of the generator, since an update may need more memory than a step."""
+        self._until(training, min(training.step + training.steps_per_update, training.end_step))
 
     def work(self, training: AbstractTraining, number: int) -> Tensors:
         """Take the steps of the round."""

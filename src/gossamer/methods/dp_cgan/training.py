@@ -248,6 +248,11 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         while self.step < self.end_step:
             yield self._train_step()
 
+    @property
+    def steps_per_update(self) -> int:
+        """Steps of the discriminator until the generator has learnt once."""
+        return self.config.discriminator_steps
+
     def progress(self, report: DPCGANReport) -> Progress:
         """Tell the number of steps done."""
         return Progress(part="discriminator and generator", num_done=report.step + 1, num_all=self.end_step)
