@@ -42,8 +42,9 @@ def trained() -> ReleasedGenerator:
     names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(flat))])
     num_steps = int(os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000"))
     as_paper = {"num_critics": num_people, "draws_per_step": 1, "critics_per_draw": None, "batch_size": 32}
-    people = {"unit": "person", "num_people": num_people}
-    model = GSWGAN(10.0, DELTA, recipe="digits-cpu", num_steps=num_steps, **people, **as_paper)
+    model = GSWGAN(
+        10.0, DELTA, recipe="digits-cpu", unit="person", num_people=num_people, num_steps=num_steps, **as_paper
+    )
     return model.fit(images[kept], y[kept], names[kept]).released
 
 
