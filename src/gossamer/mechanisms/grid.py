@@ -20,7 +20,7 @@ _HAIR = 2.0**-10
 _MOST_EXACT = 2.0**53
 """Bound up to which integers, and sums of them in any order, are float64 numbers."""
 
-_MOST_SUMMED = 2.0**62
+MOST_SUMMED = 2.0**62
 """Bound that sums of int64 stay below. Noise, below ``2^53``, then fits beside them."""
 
 _FARTHEST_NORMAL = math.sqrt(2 * (TAIL_BITS + 1) * math.log(2))
@@ -140,7 +140,7 @@ class PublicGrid:
         Raises:
             InputError: the sum over so many units may reach ``2^62``.
         """
-        if num_units * float(self.largest) ** power >= _MOST_SUMMED:
+        if num_units * float(self.largest) ** power >= MOST_SUMMED:
             raise InputError(
                 f"a sum over {num_units} units with {self.num_coordinates} coordinates may leave the range of exact "
                 "integers: take fewer of either"

@@ -360,7 +360,7 @@ def test_a_sum_that_int64_cannot_hold_is_refused_before_it_is_charged(monkeypatc
     assert bool((whole > 0).all() and (rest >= 0).all() and (rest < grid.fine_per_coarse).all())
 
     dense, made = NETWORKS["discriminator"], door()
-    monkeypatch.setattr(module, "_MOST_SUMMED", SLOTS * made._factored(dense).fine_per_coarse)
+    monkeypatch.setattr(module, "MOST_SUMMED", SLOTS * made._factored(dense).fine_per_coarse)
     with pytest.raises(InputError, match="exact integers"):
         made.release(0, parameters(dense), dense)
     monkeypatch.undo()

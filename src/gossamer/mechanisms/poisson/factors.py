@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.grid import PublicGrid
+from gossamer.mechanisms.grid import MOST_SUMMED, PublicGrid
 
 _ROWS_AT_ONCE: Final = 256
 """Records that enter one product: more of them save time, and leave fewer bits for each."""
@@ -31,7 +31,6 @@ _MOST_CANCELLED: Final = 8
 """Part of the mean of its records' norms that the norm of a unit's mean gradient counts as at least."""
 
 _EXACT_BITS: Final = 53
-_MOST_SUMMED: Final = 2.0**62
 _MOST_RECORDS: Final = 2**28
 _MOST_MOVED: Final = 2.0**-8
 _ROUNDED_NORM: Final = 2.0**-36
@@ -109,7 +108,7 @@ class FactoredGrid:
             InputError: the sum over so many units may reach ``2^62``.
         """
         self.coarse.check_sum(num_units)
-        if num_units * max(self.fine_per_coarse, self.coarse.largest + 1) >= _MOST_SUMMED:
+        if num_units * max(self.fine_per_coarse, self.coarse.largest + 1) >= MOST_SUMMED:
             raise InputError(
                 f"a sum over {num_units} units of {self.coarse.num_coordinates} products may leave the range of exact "
                 "integers: take fewer units"
