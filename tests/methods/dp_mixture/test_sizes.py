@@ -83,15 +83,18 @@ def test_no_input_of_the_rule_is_private() -> None:
 
 
 def test_the_radius_of_frequencies_rises_with_the_records_and_falls_with_the_noise_within_two_numbers() -> None:
-    few = [borne_radius(num_records=4_000, subspace_multiplier=sigma) for sigma in (1e9, 8.7, 3.3, 1.2, 1e-9)]
-    assert few == [COARSE_RADIUS, COARSE_RADIUS, COARSE_RADIUS, FINE_RADIUS, FINE_RADIUS]
-    assert borne_radius(num_records=12_000, subspace_multiplier=3.3) == FINE_RADIUS
-    assert set(inspect.signature(borne_radius).parameters) == {"num_records", "subspace_multiplier"}
+    gray = [
+        borne_radius(num_records=4_000, num_channels=1, subspace_multiplier=one) for one in (1e9, 8.7, 3.3, 1.2, 1e-9)
+    ]
+    assert gray == [COARSE_RADIUS, COARSE_RADIUS, COARSE_RADIUS, FINE_RADIUS, FINE_RADIUS]
+    assert borne_radius(num_records=12_000, num_channels=1, subspace_multiplier=3.3) == FINE_RADIUS
+    assert borne_radius(num_records=4_000, num_channels=3, subspace_multiplier=1.2) == COARSE_RADIUS
+    assert set(inspect.signature(borne_radius).parameters) == {"num_records", "num_channels", "subspace_multiplier"}
 
 
 @pytest.mark.parametrize(("epsilon", "expected"), [(1.0, COARSE_RADIUS), (10.0, FINE_RADIUS)])
 def test_own_images_take_the_radius_that_their_noise_bears(epsilon: float, expected: float) -> None:
-    spec = ImageSpec(channels=3, height=32, width=32, class_names=("a", "b"))
+    spec = ImageSpec(channels=1, height=32, width=32, class_names=("a", "b"))
     config = DP_MIXTURE.settings_for(spec, 4_000)
     found = DP_MIXTURE.calibrate(config, PublicSlots(4_000), PrivacyBudget(epsilon=epsilon, delta=1e-5))
     assert found.generator.radius == expected

@@ -194,11 +194,15 @@ def _borne(config: DPMixtureConfig, slots: PublicSlots) -> int:
 
 def _borne_radius(config: DPMixtureConfig, slots: PublicSlots) -> float:
     """Return the radius of frequencies that the noise of the settings bears, at most the longer side."""
+    channels, *sides = config.records.shape
     borne = COARSE_RADIUS
     if _has_noise(config):
-        multiplier = _multiplier(config, config.subspace_share)
-        borne = borne_radius(num_records=slots.to_learn_from, subspace_multiplier=multiplier)
-    return min(borne, float(max(config.records.shape[1:])))
+        borne = borne_radius(
+            num_records=slots.to_learn_from,
+            num_channels=channels,
+            subspace_multiplier=_multiplier(config, config.subspace_share),
+        )
+    return min(borne, float(max(sides)))
 
 
 def _has_noise(config: DPMixtureConfig) -> bool:

@@ -56,11 +56,11 @@ def borne_components(
     return min(math.floor(_SKEW * average), MOST_COMPONENTS) if average >= _WORTHWHILE else 1
 
 
-def borne_radius(*, num_records: int, subspace_multiplier: float) -> float:
+def borne_radius(*, num_records: int, num_channels: int, subspace_multiplier: float) -> float:
     r"""Return the radius of frequencies of images that the noise of the second moment bears.
 
-    The subspace is taken from a second moment of F features, about :math:`\pi r^2 / 4` for the radius of frequencies r.
-    Let :math:`\sigma` be the noise multiplier of that release, N the number of records and R its radius. The largest
+    The subspace is taken from a second moment of F features, about :math:`\pi r^2 / 4` a channel for the radius of
+    frequencies r. Let :math:`\sigma` be the noise multiplier of that release, N the number of records and R its radius. The largest
     eigenvalue of the noise is about :math:`2 \sigma \sqrt{F} R^2 / N`. The finer of two radii is taken if this is at
     most one part in 75 of :math:`R^2`. Edges then gain more than the noise on more features costs. Both radii, and the
     part, were chosen on public images that were handed over as somebody's own (docs/experiments.md).
@@ -69,14 +69,15 @@ def borne_radius(*, num_records: int, subspace_multiplier: float) -> float:
 
     Args:
         num_records: public number of slots to learn from.
+        num_channels: of the images.
         subspace_multiplier: noise multiplier of the release of the second moment.
 
     Returns:
         13 or 18.
 
-    >>> [borne_radius(num_records=4_000, subspace_multiplier=sigma) for sigma in (8.7, 3.3, 1.2)]
+    >>> [borne_radius(num_records=4_000, num_channels=1, subspace_multiplier=sigma) for sigma in (8.7, 3.3, 1.2)]
     [13.0, 13.0, 18.0]
     """
-    root_of_features = FINE_RADIUS * math.sqrt(math.pi / 4)
+    root_of_features = FINE_RADIUS * math.sqrt(math.pi / 4 * num_channels)
     noise = 2 * subspace_multiplier * root_of_features / num_records
     return FINE_RADIUS if noise <= _FINE_NOISE else COARSE_RADIUS
