@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,6 +110,10 @@ class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, Abstrac
         """
         densities = self._densities()
         return self._inputs(densities, densities.places(features))
+
+    def looks(self, samples: Tensor) -> Iterator[Tensor]:
+        """Yield the looks of the mixture. See `AbstractClassifyingGenerator.looks`."""
+        return self.mixture.looks(samples)
 
     def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:
         """Return the teacher's logits less the logarithms of the shares that it learnt under.
