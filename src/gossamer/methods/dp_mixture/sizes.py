@@ -62,8 +62,8 @@ def borne_radius(*, num_records: int, num_channels: int, subspace_multiplier: fl
     The subspace is taken from a second moment of F features, about :math:`\pi r^2 / 4` a channel for the radius of
     frequencies r. Let :math:`\sigma` be the noise multiplier of that release, N the number of records and R its radius.
     The largest eigenvalue of the noise is about :math:`2 \sigma \sqrt{F} R^2 / N`. The finer of two radii is taken if
-    this is at most one part in 75 of :math:`R^2`. Edges then gain more than the noise on more features costs. Both radii, and the
-    part, were chosen on public images that were handed over as somebody's own (docs/experiments.md).
+    this is at most one part in 75 of :math:`R^2`. Edges then gain more than the noise on more features costs. Both
+    radii, and the part, were chosen on public images that were handed over as one's own (docs/experiments.md).
 
     Guarantee: a function of public numbers alone.
 
