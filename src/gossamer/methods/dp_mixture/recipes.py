@@ -174,11 +174,13 @@ BEATS = replace(
 """The made-up heartbeats. Radii and level were taken from them, which is no leak, because nobody is behind them."""
 
 OWN = DPMixtureConfig(
-    generator=MixtureGeneratorConfig(num_directions=40, num_components=None, radius=13, brightness=0.5, remainder=1.0),
+    generator=MixtureGeneratorConfig(
+        num_directions=40, num_components=None, radius=None, brightness=0.5, remainder=1.0
+    ),
     covariances=ComponentCovariances(),
     num_rounds=None,
     centre_noise=CENTRE_NOISE,
-    mean_share=0.15,
+    mean_share=0.3,
     mean_radius=0.5,
     subspace_radius=0.16,
     covariance_radius=0.16,
@@ -216,13 +218,14 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
 
     The ground is middle grey, and the radius of means is the distance from it to black and to white. So no image is
     shrunk when its level is learnt. Contrast is left as drawn, because nothing is known of the images. Fewer records
-    get fewer directions, because the noise then has fewer coordinates. Colours get as many for each channel: they vary
+    get fewer directions, because the noise then has fewer coordinates, and it decides the radius of frequencies.
+    Colours get as many for each channel: they vary
     by themselves, and would take those of the shapes.
     """
     if isinstance(spec, SeriesSpec):
         return _for_series(spec, num_records)
     directions = max(5, min(40, round(spec.shape[0] * math.sqrt(num_records / 20))))
-    generator = replace(OWN.generator, num_directions=directions, radius=min(13.0, float(max(spec.shape[1:]))))
+    generator = replace(OWN.generator, num_directions=directions)
     config = replace(OWN, records=RecordsExpected.of(spec), generator=generator)
     return Recipe(name="own", summary="own images, a minute on one core", config=config)
 
@@ -234,7 +237,7 @@ def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     generator = replace(
         settings.generator,
         num_directions=directions,
-        radius=min(settings.generator.radius, float(spec.length)),
+        radius=min(settings.generator.kept_radius, float(spec.length)),
     )
     config = replace(settings, records=RecordsExpected.of(spec), generator=generator)
     return Recipe(name="own", summary="own series, a minute on one core", config=config)
