@@ -2,6 +2,7 @@
 
     python benchmarks/sites.py runs/sites --sites 1 2 8 --epsilon 1 10
     python benchmarks/sites.py runs/gan --method gs-wgan --num-steps 500 --num-rounds 10 --sites 1 2 --epsilon 10
+    python benchmarks/sites.py runs/labelled --method labelled-mixture --sites 1 2
     python benchmarks/sites.py runs/beats --data mitdb --deal "by person" --sites 1 2
 
 Every site has its own folder, ledger and noise, and spends the whole epsilon on its own records. One site is the
@@ -41,6 +42,7 @@ from gossamer.driving.generator_file import load_generator
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy import PrivacyBudget
@@ -57,6 +59,7 @@ _RECIPES = {
     ("dp-mixture", "mnist"): "mnist",
     ("gs-wgan", "mnist"): "mnist-cpu",
     ("dp-cgan", "mnist"): "mnist-revisited",
+    ("labelled-mixture", "mnist"): "mnist",
     ("dp-mixture", "mitdb"): "mitdb",
 }
 
@@ -122,7 +125,7 @@ def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted
     budget = PrivacyBudget(epsilon=epsilon, delta=DELTA)
     wishes = [SiteWish(name=name, num_slots=held.num_records, budget=budget) for name, held in sites.items()]
     config, taken = settings(wanted, len(sites))
-    steps = -(-config.num_steps // wanted.num_rounds) if wanted.num_rounds else None
+    steps = -(-_network_steps(config) // wanted.num_rounds) if wanted.num_rounds else None
     plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps)
     now = Round(plan=plan)
     with TemporaryDirectory() as folder:
@@ -134,6 +137,11 @@ def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted
     out.mkdir(parents=True)
     trained = write_federated_release(out, now, print)
     print(f"{out}: {len(sites)} sites, epsilon {trained.statement.epsilon:.3f} at each", flush=True)
+
+
+def _network_steps(config: Any) -> int:
+    """Return the private steps that train networks."""
+    return config.teacher_steps if isinstance(config, LabelledMixtureConfig) else config.num_steps
 
 
 def _answer(folder: Path, content: bytes, name: str, held: RecordSet, epsilon: float) -> bytes:
@@ -163,7 +171,7 @@ def main() -> int:
     parser.add_argument("--num-seeds", type=int, default=2)
     parser.add_argument("--method", choices=sorted({method for method, _ in _RECIPES}), default="dp-mixture")
     parser.add_argument("--num-steps", type=int, help="of gs-wgan, in place of those of its recipe")
-    parser.add_argument("--num-rounds", type=int, help="of gs-wgan, in place of those of a plan")
+    parser.add_argument("--num-rounds", type=int, help="of networks, in place of those of a plan")
     parser.add_argument("--hold-out", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
