@@ -138,14 +138,17 @@ def _notes(over: Round) -> tuple[str, ...]:
 
 def _note_on_networks(plan: FederatedPlan) -> str:
     part = plan.part_of(plan.sites[0])
-    begins = f"Then comes {part.from_samples}. " if isinstance(part, SumsThenSamplesPlan) else ""
-    trains = f"{begins}Each site trains the networks on its own records"
     steps = f"{plan.steps_per_round} of its {plan.num_network_steps} steps in a round"
+    averaged = "averaged by public numbers of slots, over the sites that answered."
+    if isinstance(part, SumsThenSamplesPlan):
+        return (
+            f"Then comes {part.from_samples}: each site trains it on its own records, {steps}. After a round it is "
+            f"{averaged}"
+        )
+    trains = "Each site trains the networks on its own records"
     if isinstance(plan.turns, InTurn):
         return f"{trains}, in turn: {steps}, from the networks of the site before it."
-    return (
-        f"{trains}: {steps}. After a round they are averaged by public numbers of slots, over the sites that answered."
-    )
+    return f"{trains}: {steps}. After a round they are {averaged}"
 
 
 def _statement(over: Round, of_sum: PrivacyStatement, sample_size: int) -> PrivacyStatement:
