@@ -15,7 +15,7 @@ class SumsOfSites:
 
     Attributes:
         released: float32, one sum for each release made, in the order of the plan.
-        multipliers: for each of these sums, the noise multiplier of a plan over all slots whose sum has this noise.
+        multipliers: noise multiplier of each of these sums. It is that of a plan over all slots with this noise.
     """
 
     released: tuple[Tensor, ...]
