@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,18 @@ def test_going_back_to_a_sum_after_the_teacher_spends_what_the_sums_have_left(tm
     rounds = [known(plan, number, 0.1) for number in (0, 1, 3, 4, 5)]
     assert asked(tmp_path, *rounds, known(plan, 2, 0.1), known(plan, 2, 0.2)) == [True] * 6 + [False]
     assert charged(tmp_path) == list(range(10))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_order_of_rounds_costs_more_than_the_plan(tmp_path: Path, seed: int) -> None:
+    """The sums charged are worth no more than those of the plan, and the steps of the teacher are no more."""
+    plan, rng = labelled_plan(), random.Random(seed)
+    part = plan.sums_of(plan.site("berlin"))
+    asked(tmp_path, *(known(plan, rng.randrange(6), rng.choice((0.1, 0.2, 0.3))) for _ in range(14)))
+    spent = charged(tmp_path)
+    shares = [part.releases[step].share for step in spent if step < NUM_SUMS]
+    assert sum(shares) <= sum(one.share for one in part.releases) + 1e-9
+    assert sum(step >= NUM_SUMS for step in spent) <= plan.num_network_steps
 
 
 def test_a_counter_of_the_coordinator_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
