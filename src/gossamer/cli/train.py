@@ -74,8 +74,8 @@ class DataChoice:
         num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
             there are, and then only a replacement is covered
         num_records: public number of records, at most. Default: likewise
-        roster: public list of all people who may have records, a name a line: each of them gets a critic of their own,
-            and who is not on it is refused. For gs-wgan with --unit person
+        roster: public list of all people who may have records, a name a line. Each of them gets a critic of their own.
+            Anybody else is refused. For gs-wgan with --unit person
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read

@@ -21,7 +21,7 @@ _MAX_BYTES: Final = 2**26
 
 @dataclass(frozen=True, kw_only=True)
 class RosterFile:
-    """The file of a roster, and a digest of the people on it, in whatever order.
+    """The file of a roster, and a digest of the people on it, in any order.
 
     Attributes:
         path: Absolute path.

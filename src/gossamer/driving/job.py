@@ -79,7 +79,7 @@ class Loaded:
         num_people: int | None,
         num_records: int | None,
     ) -> Loaded:
-        """Return records as they were read, with whom they protect, and what deals them.
+        """Return records as they were read, with the units to protect and the key that deals them.
 
         Args:
             data: as read, divided by the key.

@@ -159,12 +159,12 @@ class UnitKey:
 class RosterKey(UnitKey):
     """A secret key with a public roster of K people, each of whom it deals to one of K shards, and nobody else to it.
 
-    The shard of a name is the rank of its tag among the tags of all names of the roster, whoever has records.
+    The shard of a name is the rank of its tag among the tags of all names of the roster, with or without records.
 
     Guarantee:
         Names are matched with shards one to one, all K! ways alike, if AES-256 is a pseudorandom function. The match
-        follows from the key and the public roster alone. So the lemma of docs/concepts/dealing.md holds for a person of
-        the roster who comes, leaves, changes, or is replaced by another one of it.
+        follows from the key and the public roster alone. So the lemma of docs/concepts/dealing.md holds. It is about a
+        person of the roster who comes, leaves, changes, or is replaced by another one of it.
 
     Args:
         secret: 32 bytes that nobody else knows.
