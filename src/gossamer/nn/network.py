@@ -110,6 +110,19 @@ class AbstractSlopedCritic(AbstractCritic):
             (batch, *shape).
         """
 
+    def scores_and_slope(
+        self, sample: Tensor, label: Tensor | None, between: Tensor, its_label: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the scores of samples, and the slope at others. A critic may share work between the two.
+
+        Args:
+            sample: as for `forward`.
+            label: as for `forward`.
+            between: as for `slope`.
+            its_label: its classes.
+        """
+        return self(sample, label), self.slope(between, its_label)
+
 
 class AbstractGeneratorConfig(abc.ABC):
     """The public settings of a generator, without the shape of its data."""
