@@ -89,7 +89,7 @@ class AbstractConvCritic(AbstractSlopedCritic):
         return [conv for conv in self.convs if isinstance(conv, AbstractSpectralNormConv)]
 
     def _scores(self, weights: _Weights, sample: Tensor, label: Tensor | None) -> Tensor:
-        features = sample
+        features = in_use(sample)
         for conv, weight in zip(self._layers, weights.convs, strict=True):
             features = F.relu(conv.convolved(features, weight))
         features = features.flatten(start_dim=-len(self.shape))
@@ -100,7 +100,7 @@ class AbstractConvCritic(AbstractSlopedCritic):
         return score + ((one_hot @ weights.embedding) * features).sum(dim=-1)
 
     def _slope(self, weights: _Weights, sample: Tensor, label: Tensor | None) -> Tensor:
-        seen = [sample]
+        seen = [in_use(sample)]
         with torch.no_grad():
             for conv, weight in zip(self._layers, weights.convs, strict=True):
                 seen.append(F.relu(conv.convolved(seen[-1], weight)))
@@ -108,7 +108,7 @@ class AbstractConvCritic(AbstractSlopedCritic):
         one_hot = encoded_label(label, self.num_classes, slope.dtype)
         if one_hot is not None and weights.embedding is not None:
             slope = slope + one_hot @ weights.embedding
-        slope = slope.expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
+        slope = in_use(slope).expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
         backwards = zip(self._layers[::-1], weights.convs[::-1], seen[-2::-1], seen[:0:-1], strict=True)
         for conv, weight, before, after in backwards:
             slope = conv.turned_back(slope * (after > 0), weight, before.shape[2:])

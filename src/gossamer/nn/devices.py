@@ -36,10 +36,10 @@ def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autoc
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)
 
 
-def in_use(weight: Tensor) -> Tensor:
-    """Return a weight in the precision of the products around it, where it is used more than once.
+def in_use(tensor: Tensor) -> Tensor:
+    """Return a tensor in the precision of the products around it, where it is used more than once.
 
     Autocast without a cache would make it anew for each product.
     """
-    kind = weight.device.type
-    return weight.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else weight
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
