@@ -278,7 +278,8 @@ def channel_norm(features: Tensor) -> Tensor:
     References:
         Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
     """
-    return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
+    # Not by `mean`, which gives the same bits and whose gradient takes four times as long where channels lie last.
+    return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) / features.shape[1] + 1e-8)
 
 
 def resized(features: Tensor, size: Shape) -> Tensor:

@@ -7,6 +7,7 @@ changes the critic. Here a query changes nothing, and the training loop decides 
 from __future__ import annotations
 
 import abc
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -68,6 +69,7 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
 
     weight: nn.Parameter
     u: Tensor
+    _settled: Tensor | None = None
 
     @abc.abstractmethod
     def as_matrix(self, weight: Tensor) -> Tensor:
@@ -80,6 +82,14 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
         with _without_autocast(self.weight):
             whole, _, _ = _Divided.apply(self.as_matrix(self.weight), self.u.detach())
             return whole.view_as(self.weight)
+
+    def kernel(self) -> Tensor:
+        """Return what the input is multiplied by: the effective weight."""
+        return self.effective_weight()
+
+    def ready(self) -> Tensor:
+        """Return `kernel` in the precision in use, the one that is kept within `settled`."""
+        return in_use(self.kernel()) if self._settled is None else self._settled
 
     def _start(self, weight: Tensor, rng: torch.Generator) -> None:
         nn.init.xavier_uniform_(weight, generator=rng)
@@ -113,7 +123,7 @@ class SpectralNormLinear(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_features) to (batch, out_features)."""
-        return F.linear(x, self.effective_weight(), self.bias)
+        return F.linear(x, self.ready(), self.bias)
 
 
 class AbstractSpectralNormConv(AbstractSpectralNorm):
@@ -148,7 +158,7 @@ class AbstractSpectralNormConv(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, *sides) to (batch, out_channels, *sides')."""
-        return self.convolved(x, self.effective_weight())
+        return self.convolved(x, self.ready())
 
     @abc.abstractmethod
     def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -183,7 +193,7 @@ class SpectralNormConv2d(AbstractSpectralNormConv):
 
     def inside(self, x: Tensor) -> Tensor:
         """Compute `forward` at stride 1 without the pixels that see padding: (batch, out_channels, height', width')."""
-        return F.conv2d(x, self.effective_weight(), self.bias)
+        return F.conv2d(x, self.ready(), in_use(self.bias))
 
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
@@ -251,7 +261,11 @@ class SpectralNormDoublingConv2d(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, 2 height, 2 width)."""
-        return F.conv_transpose2d(x, _doubling_kernel(self.effective_weight()), self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(x, self.ready(), in_use(self.bias), stride=2, padding=1)
+
+    def kernel(self) -> Tensor:
+        """Return the effective kernel over the small image, (in_channels, out_channels, 4, 4)."""
+        return _doubling_kernel(self.effective_weight())
 
 
 class SpectralNormEmbedding(AbstractSpectralNorm):
@@ -277,7 +291,7 @@ class SpectralNormEmbedding(AbstractSpectralNorm):
         This is a product with a one-hot matrix and not a look-up. The gradient of a look-up sums in no fixed order on a
         GPU.
         """
-        return one_hot @ self.effective_weight()
+        return one_hot @ self.ready()
 
 
 def advanced_buffers(
@@ -324,6 +338,23 @@ def advance(module: nn.Module, num_iterations: int = 1) -> None:
             matrix = layer.as_matrix(layer.weight)
             for _ in range(num_iterations):
                 layer.u.copy_(_next_u(matrix, layer.u))
+
+
+@contextlib.contextmanager
+def settled(module: nn.Module) -> Iterator[None]:
+    """Compute the effective weights of all layers once, for several forward passes without gradients.
+
+    Within, weights and vectors must not change. They have no gradients here.
+    """
+    layers = [layer for _, layer in _spectral_norm_layers(module)]
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                layer._settled = layer.ready()
+        yield
+    finally:
+        for layer in layers:
+            layer._settled = None
 
 
 def _spectral_norm_layers(module: nn.Module) -> Iterator[tuple[str, AbstractSpectralNorm]]:
