@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +19,7 @@ from gossamer.nn.devices import in_use
 
 _TINY = 1e-12
 _INITIAL_ITERATIONS = 15
+_FEW_CHANNELS = 3
 
 
 class _Divided(torch.autograd.Function):
@@ -189,23 +190,35 @@ class SpectralNormConv2d(AbstractSpectralNormConv):
 
     def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
+        if self.stride == 1 and weight.shape[0] <= _FEW_CHANNELS:
+            return self._to_few(x, weight, self.padding)
         return F.conv2d(x, weight, in_use(self.bias), stride=self.stride, padding=self.padding)
 
     def inside(self, x: Tensor) -> Tensor:
         """Compute `forward` at stride 1 without the pixels that see padding: (batch, out_channels, height', width')."""
+        if self.weight.shape[0] <= _FEW_CHANNELS:
+            return self._to_few(x, self.ready(), 0)
         return F.conv2d(x, self.ready(), in_use(self.bias))
+
+    def _to_few(self, x: Tensor, weight: Tensor, padding: int) -> Tensor:
+        """Convolve at stride 1: a transposed convolution by the kernel that is turned round."""
+        kernel = weight.shape[-1]
+        sides = [side + 2 * padding - kernel + 1 for side in x.shape[2:]]
+        turned = weight.flip(-1, -2).transpose(0, 1)
+        return folded(in_use(x), turned, sides, padding=kernel - 1 - padding) + self.bias[:, None, None]
 
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
-        if weight.shape[1] == 1:
-            # To one channel, sums of products take a fifth of the time: the kernels for it fill up to sixteen.
+        if weight.shape[1] <= _FEW_CHANNELS:
             return folded(slope, weight, sides, stride=self.stride, padding=self.padding)
         surplus = self._surplus(slope, weight, sides)
         return F.conv_transpose2d(slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus)
 
 
-def folded(x: Tensor, weight: Tensor, sides: tuple[int, ...], *, stride: int, padding: int = 0) -> Tensor:
+def folded(x: Tensor, weight: Tensor, sides: Sequence[int], *, stride: int = 1, padding: int = 0) -> Tensor:
     """Compute a transposed convolution of images as one product of matrices, whose columns are then added at places.
+
+    To few channels it takes a third of the time or less: a CPU's own kernels compute sixteen of them at least.
 
     Args:
         x: (batch, in_channels, height, width).
@@ -350,7 +363,7 @@ def settled(module: nn.Module) -> Iterator[None]:
     try:
         with torch.no_grad():
             for layer in layers:
-                layer._settled = layer.ready()
+                layer._settled = _channels_last(layer.ready())
         yield
     finally:
         for layer in layers:
@@ -369,6 +382,11 @@ def _doubling_kernel(weight: Tensor) -> Tensor:
     with _without_autocast(weight):
         kernel = weight.flatten(start_dim=-2) @ torch.kron(along, along)
     return kernel.unflatten(-1, (4, 4)).transpose(0, 1)
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """Return a kernel of images as a CPU multiplies by it. Any other weight stays as it is."""
+    return weight.contiguous(memory_format=torch.channels_last) if weight.dim() == 4 else weight
 
 
 def _without_autocast(weight: Tensor) -> torch.autocast:
