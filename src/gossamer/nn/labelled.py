@@ -10,7 +10,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from gossamer.errors import InputError
 from gossamer.nn.choosing import AbstractChoosingGenerator, DrawLatents
 from gossamer.nn.classifying import AbstractClassifyingGenerator
 from gossamer.nn.densities import MixtureDensities
@@ -86,10 +85,6 @@ class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, Abstrac
         rng: torch.Generator,
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
-        if num_classes < 2:
-            raise InputError(
-                f"num_classes: {num_classes}, but a teacher tells two classes apart at least; take dp-mixture"
-            )
         self._teacher_config, self._features = config.teacher, config.mixture.features
         self.mixture = config.mixture.build(shape, num_classes, latent_dim, rng)
         dim = config.mixture.num_kept(self.shape)

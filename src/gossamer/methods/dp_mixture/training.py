@@ -307,10 +307,14 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         """Return the sums released so far, which are all there is to know of a mixture."""
         return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
-    @property
     @abc.abstractmethod
+    def _sums_of(self, plan: P) -> OneShotPlan:
+        """Return the plan of the releases of the mixture, all of a plan or its first part."""
+
+    @property
     def _sums(self) -> OneShotPlan:
-        """The plan of the releases of the mixture, all of the plan or its first part."""
+        """The plan of the releases of the mixture, with the noise of this place."""
+        return self._sums_of(self.plan)
 
     def _release_next(self) -> DPMixtureReport:
         """Make the next release of the mixture."""
@@ -374,7 +378,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         """
         own = self._fit
         for released, multiplier in zip(sums.released, sums.multipliers, strict=True):
-            self._fit = MixtureFit(self._mixture, replace(self._sums, noise_multiplier=multiplier))
+            self._fit = MixtureFit(self._mixture, self._sums_of(replace(self.plan, noise_multiplier=multiplier)))
             self._take_up(released)
         self._fit = own
         if not all(bool(value.isfinite().all()) for value in vars(self._known).values()):
@@ -464,9 +468,8 @@ class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
         priced = plan(config, context.slots_of(records))
         super().__init__(config, priced, records, noise, context, math.prod(records.spec.shape))
 
-    @property
-    def _sums(self) -> OneShotPlan:
-        return self.plan
+    def _sums_of(self, plan: OneShotPlan) -> OneShotPlan:
+        return plan
 
     def __iter__(self) -> Iterator[DPMixtureReport]:
         """Make the releases to the end of the plan, with a report after each."""

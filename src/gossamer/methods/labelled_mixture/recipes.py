@@ -9,7 +9,13 @@ from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
 from gossamer.methods.dp_mixture.settings import sizes_in_words
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
+from gossamer.methods.labelled_mixture.training import (
+    LabelledMixtureConfig,
+    LabelledMixtureTraining,
+    plan,
+    sized,
+    travels,
+)
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
@@ -56,6 +62,8 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    travels=travels,
+    sums_first=True,
     shares_work=True,
     sizes_in_words=lambda config: sizes_in_words(config.mixture),
 )
