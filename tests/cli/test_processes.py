@@ -168,7 +168,7 @@ def test_one_that_never_comes_is_told(monkeypatch: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"train", "resume"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"train", "resume", "evaluate", "compare", "audit"}))
 def test_other_commands_are_refused_in_several_processes_and_the_first_alone_says_so(
     number: int, verb: str, as_process: Any, capsys: Any
 ) -> None:

@@ -93,6 +93,7 @@ class Run:
                 "unit",
                 "num_people",
                 "num_records",
+                "roster",
                 "save_at_steps",
                 "start",
                 *vars(self.job.method),

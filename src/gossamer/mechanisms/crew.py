@@ -1,4 +1,4 @@
-"""The processes that work on one training: one alone, or several ranks of which the first leads and the others help.
+"""The processes of one command: one alone, or several ranks of which the first leads and the others help.
 
 The leader draws coins and noise, writes the ledger, and holds the generator. It sends orders, and each rank answers
 with integers on a public grid. Sums of these integers are exact in any order, so any number of ranks gives one release.
@@ -157,6 +157,9 @@ class Alone(AbstractCrew):
         return parts[0]
 
 
+ALONE: Final = Alone()
+
+
 class Ranks(AbstractCrew):
     """Several processes, joined by `torch.distributed`: gloo for tensors on the CPU, nccl for those on a GPU.
 
@@ -238,10 +241,27 @@ class Ranks(AbstractCrew):
                 dist.send(parts[rank].cpu().contiguous(), dst=rank)
         return parts[0]
 
+    def send(self, message: bytes, rank: int) -> None:
+        """Send a message to one process, and wait until it is taken."""
+        words = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+        with _reaching():
+            dist.send(torch.tensor([len(words)]), dst=rank)
+            dist.send(words, dst=rank)
+
+    def receive(self, rank: int) -> bytes:
+        """Wait for a message of one process."""
+        length = torch.zeros(1, dtype=torch.int64)
+        with _reaching():
+            dist.recv(length, src=rank)
+            words = torch.empty(int(length), dtype=torch.uint8)
+            dist.recv(words, src=rank)
+        return words.numpy().tobytes()
+
     def close(self) -> None:
         """Leave the others. Those who wait for this process are told so by an error, unless the work has ended."""
-        with contextlib.suppress(RuntimeError, ValueError):
-            dist.destroy_process_group()
+        if dist.is_initialized():
+            with contextlib.suppress(RuntimeError, ValueError):
+                dist.destroy_process_group()
 
     def _spread(self, tensor: Tensor, rank: int = 0) -> Tensor:
         with _reaching():
@@ -308,7 +328,7 @@ def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = 
     if fault is not None:
         raise fault
     if not has_come:
-        raise ResourceError("another process of this training did not come; start all of them again with torchrun")
+        raise ResourceError("another process did not come; start all of them again with torchrun")
     for other, word in said:
         if word:
             raise InputError(f"{other}: {word}")
@@ -347,6 +367,6 @@ def _reaching() -> Iterator[None]:
         if is_lack_of_memory(error):
             raise
         raise ResourceError(
-            "another process of this training cannot be reached or has ended; nothing is spent twice: start all "
-            "processes again with torchrun, and `gossamer resume` goes on"
+            "another process cannot be reached or has ended: start all of them again with torchrun; a training goes on "
+            "by `gossamer resume`, and nothing is spent twice"
         ) from None
