@@ -18,9 +18,9 @@ from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
 from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
 from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, channel_norm
+from gossamer.nn.network import AbstractCriticConfig, channel_norm, transposed_product
 from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, folded, settled
+from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, settled
 
 CRITICS: dict[str, tuple[AbstractCriticConfig, tuple[int, ...]]] = {
     "conv": (ConvCriticConfig(width=3), (1, 28, 28)),
@@ -183,7 +183,7 @@ def test_one_product_and_sums_are_a_transposed_convolution(kernel: int, stride: 
     x = torch.randn(3, 4, 5, 6, generator=seeded(), dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 2, kernel, kernel, generator=seeded(1), dtype=torch.float64, requires_grad=True)
     plain = F.conv_transpose2d(x, weight, stride=stride, padding=padding)
-    assert_alike(folded(x, weight, plain.shape[2:], stride=stride, padding=padding), plain, [x, weight])
+    assert_alike(transposed_product(x, weight, plain.shape[2:], stride=stride, padding=padding), plain, [x, weight])
 
 
 def dcgan_drawn_plainly(network: DCGANGenerator, latent: Tensor, label: Tensor) -> Tensor:

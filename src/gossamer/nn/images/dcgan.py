@@ -18,8 +18,8 @@ from gossamer.nn.network import (
     channel_norm,
     checked_count,
     linear,
+    transposed_product,
 )
-from gossamer.nn.spectral_norm import folded
 
 _LARGEST_UNDOUBLED_GRID = 13
 
@@ -94,8 +94,8 @@ class DCGANGenerator(AbstractGenerator):
         """Compute the last layer, to few channels, as one product and sums."""
         assert isinstance(layer, nn.ConvTranspose2d)
         assert layer.bias is not None
-        sides = [2 * (side - 1) + 8 for side in features.shape[2:]]
-        return folded(in_use(features), in_use(layer.weight), sides, stride=2) + layer.bias[:, None, None]
+        sides = tuple(2 * (side - 1) + 8 for side in features.shape[2:])
+        return transposed_product(in_use(features), in_use(layer.weight), sides, stride=2) + layer.bias[:, None, None]
 
 
 def _last_grid(side: int) -> int:
