@@ -13,13 +13,14 @@ from torch.nn import functional as F
 from gossamer.nn.conv_critic import AbstractConvCritic
 from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, scores_and_slopes, stack
 from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.dcgan import DCGANGenerator, DCGANGeneratorConfig
 from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
 from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
 from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, channel_norm
+from gossamer.nn.network import AbstractCriticConfig, channel_norm, transposed_product
 from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.spectral_norm import SpectralNormDoublingConv2d
+from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, settled
 
 CRITICS: dict[str, tuple[AbstractCriticConfig, tuple[int, ...]]] = {
     "conv": (ConvCriticConfig(width=3), (1, 28, 28)),
@@ -164,6 +165,88 @@ def test_the_residual_generator_draws_what_its_plain_form_draws(shape: tuple[int
     gradients = torch.autograd.grad(found.square().sum(), weights)
     for one, other in zip(gradients, torch.autograd.grad(plain.square().sum(), weights), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+# ---- products in place of convolutions, and weights that are computed once -------------------------------------------
+
+
+def assert_alike(found: Tensor, plain: Tensor, inputs: list[Tensor]) -> None:
+    """Assert that two results are the same but for rounding of float64, and the gradients of their squares too."""
+    torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-13)
+    pairs = [torch.autograd.grad(one.square().sum(), inputs) for one in (found, plain)]
+    for one, other in zip(*pairs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(5, 2, 2), (8, 2, 0), (3, 1, 0), (3, 1, 2)])
+def test_one_product_and_sums_are_a_transposed_convolution(kernel: int, stride: int, padding: int) -> None:
+    x = torch.randn(3, 4, 5, 6, generator=seeded(), dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 2, kernel, kernel, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    plain = F.conv_transpose2d(x, weight, stride=stride, padding=padding)
+    assert_alike(transposed_product(x, weight, plain.shape[2:], stride=stride, padding=padding), plain, [x, weight])
+
+
+def dcgan_drawn_plainly(network: DCGANGenerator, latent: Tensor, label: Tensor) -> Tensor:
+    """The published generator as anybody would write it: one transposed convolution after the other."""
+    features = network.dense(network.joined(latent, label)).unflatten(-1, network.start)
+    for layer, grid in zip(network.layers, network.grids, strict=True):
+        features = F.relu(features)
+        features = features / (features.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+        features = cropped(layer(features), grid)
+    return torch.sigmoid(features)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 13), (1, 40, 33)])
+def test_the_transposed_generator_draws_what_its_plain_form_draws(shape: tuple[int, int, int]) -> None:
+    network = DCGANGeneratorConfig(width=3).build(shape, 3, 5, seeded()).double()
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=seeded(9), dtype=torch.float64)
+    latent, label = torch.rand(3, 5, generator=seeded(1), dtype=torch.float64), torch.tensor([0, 2, 1])
+    plain = dcgan_drawn_plainly(network, latent, label)
+    assert_alike(network(latent, label), plain, list(network.parameters()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_norm_of_pixels_by_a_sum_is_that_by_a_mean_bit_for_bit(dtype: torch.dtype) -> None:
+    features = torch.randn(3, 64, 5, 4, generator=seeded()).to(dtype)
+    for order in (torch.contiguous_format, torch.channels_last):
+        x = features.contiguous(memory_format=order)
+        assert torch.equal(channel_norm(x), x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8))
+
+
+@pytest.mark.parametrize("turned", [0.0, 1.0], ids=["converged", "turned away"])
+def test_the_gradient_of_an_effective_weight_is_that_of_autograd(turned: float) -> None:
+    layer = SpectralNormConv2d(3, 4, 3, rng=seeded()).double()
+    layer.u = F.normalize(layer.u + turned * torch.randn(4, generator=seeded(1), dtype=torch.float64), dim=0)
+    matrix = layer.as_matrix(layer.weight)
+    v = F.normalize(matrix.detach().T @ layer.u, dim=0)
+    assert_alike(layer.effective_weight().sin(), (layer.weight / (layer.u @ matrix @ v)).sin(), [layer.weight])
+
+
+def residual() -> tuple[ResNetGenerator, Tensor, Tensor]:
+    network = ResNetGeneratorConfig(width=4).build((1, 28, 28), 3, 5, seeded()).double()
+    return network, torch.rand(3, 5, generator=seeded(1), dtype=torch.float64), torch.tensor([0, 2, 1])
+
+
+def test_settled_weights_draw_what_the_weights_draw_and_are_forgotten_afterwards() -> None:
+    network, latent, label = residual()
+    plain = network(latent, label)
+    with torch.no_grad(), settled(network):
+        torch.testing.assert_close(network(latent, label), plain, rtol=1e-12, atol=1e-13)
+        for parameter in network.parameters():
+            parameter *= 3 if parameter.dim() > 1 else 1
+        network.dense.weight += torch.randn(network.dense.weight.shape, generator=seeded(3), dtype=torch.float64)
+        # Within, a change of the weights is not seen: this is why nothing may change them.
+        torch.testing.assert_close(network(latent, label), plain, rtol=1e-12, atol=1e-13)
+    assert not torch.allclose(network(latent, label), plain)
+    assert network(latent, label).requires_grad
+
+
+def test_settled_weights_are_forgotten_after_an_error() -> None:
+    network, _, _ = residual()
+    with pytest.raises(ZeroDivisionError), settled(network):
+        raise ZeroDivisionError
+    assert all(getattr(layer, "_settled", None) is None for layer in network.modules())
 
 
 # ---- stacked networks ------------------------------------------------------------------------------------------------

