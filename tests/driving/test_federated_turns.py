@@ -15,6 +15,7 @@ from gossamer.driving.federated.asking import InTurn
 from gossamer.driving.federated.combining import combine, released, write_federated_release
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.federated.sending import sending_of
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.training import RunContext
@@ -61,7 +62,7 @@ def test_each_site_goes_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_p
     sent = Contribution.read(first, "one").tensors
     assert all(torch.equal(now.tensors[name], tensor) for name, tensor in sent.items())
     known = now.context["networks"]
-    assert (known.step, known.num_updates) == (0, 4)
+    assert (known.step, known.num_updates()) == (0, 4)
 
     over = all_rounds(tmp_path / "rest", plan, HELD, noise=KeyedNoise)
     assert {site: charged(tmp_path / "rest", site) for site in SLOTS} == {"berlin": 7, "paris": 7}
@@ -70,6 +71,16 @@ def test_each_site_goes_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_p
     assert all(4.9 < claim.epsilon <= 5.0001 for claim in statement.sites)
     assert any("in turn" in sentence for sentence in statement.public_inputs)
     assert {finding.verdict for finding in examine(tmp_path / "study")} == {Verdict.HOLDS, Verdict.UNCHECKED}
+
+
+def test_updates_of_a_generator_are_counted_as_each_site_makes_them() -> None:
+    """It learns after every second step of a site: twice in a block of four, and once in the three that follow."""
+    plan = turns(slots=SLOTS | {"rome": 40})
+    known = sending_of(plan).context({}, [[name] for name in ("berlin", "paris", "rome", "berlin", "paris")])[
+        "networks"
+    ]
+    assert known.num_updates(2) == 2 + 2 + 2 + 1 + 1
+    assert known.num_updates() // 2 == 9  # the break: half of all steps
 
 
 def moments_of(folder: Path, updates_before: int) -> Tensor:

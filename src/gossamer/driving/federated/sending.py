@@ -155,10 +155,10 @@ class SendingNetworks(AbstractSending):
         if not givers:
             return {}
         steps = [self.plan.steps_of(number) for number in range(len(givers) + 1)]
-        num_updates = sum(len(one) for one, names in zip(steps, givers, strict=False) if names)
+        blocks = tuple(one for one, names in zip(steps, givers, strict=False) if names)
         # After the last round the steps are none, and begin at the end of the plan.
         first = min(steps[-1].start, self.plan.num_steps)
-        return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=known)}
+        return {"networks": NetworksOfSites(step=first, blocks=blocks, tensors=known)}
 
     def tried(self, training: AbstractTraining) -> None:
         """Take the steps of one update of the generator, since an update may need more memory than a step."""
