@@ -25,6 +25,7 @@ from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.nn.ensemble import Adam
@@ -32,6 +33,7 @@ from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.teacher import TeacherConfig
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
 
@@ -61,6 +63,10 @@ DP_GAN = DPCGANConfig(
     discriminator_steps=2, discriminator_optimiser=Adam(learning_rate=0.01), final_learning_rate=0.1,
     moving_average=0.5, chunk_size=4,
 )  # fmt: skip
+LABELLED = LabelledMixtureConfig(
+    mixture=ONE, teacher=TeacherConfig(hidden_sizes=(4,)), teacher_steps=7, sample_rate=0.2, chunk_size=4
+)
+"""Three sums, and then seven steps of the teacher."""
 
 
 class ZeroNoise(DeterministicNoise):

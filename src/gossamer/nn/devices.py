@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from gossamer.errors import InputError, told
 
@@ -33,3 +34,12 @@ def find_precision(name: PrecisionName) -> torch.dtype:
 def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autocast:
     """Autocast to bfloat16 if that is the precision, without a cache, so that one critic never reaches another."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)
+
+
+def in_use(tensor: Tensor) -> Tensor:
+    """Return a tensor in the precision of the products around it, where it is used more than once.
+
+    Autocast without a cache would make it anew for each product.
+    """
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor

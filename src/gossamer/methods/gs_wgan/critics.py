@@ -12,7 +12,16 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
-from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs, slopes
+from gossamer.nn.ensemble import (
+    Adam,
+    Ensemble,
+    Tensors,
+    adam_step,
+    differentiable,
+    gradients,
+    outputs,
+    scores_and_slopes,
+)
 from gossamer.nn.spectral_norm import advanced_buffers
 
 
@@ -37,15 +46,15 @@ class WassersteinLoss:
         """Compute the loss of every critic on its own batch: (K,)."""
         num_real = batch.real.shape[1]
         labels = None if batch.labels is None else batch.labels.repeat(1, 2)
-        scores = outputs(critics, parameters, torch.cat([batch.real, batch.synthetic], dim=1), labels)
+        scored = torch.cat([batch.real, batch.synthetic], dim=1), labels
+        between = torch.lerp(batch.synthetic, batch.real, batch.mix)
+        scores, slope = scores_and_slopes(critics, parameters, scored, (between, batch.labels))
         real_score, synthetic_score = scores[:, :num_real], scores[:, num_real:]
         loss = synthetic_score.mean(dim=1) - real_score.mean(dim=1) + self.drift * real_score.square().mean(dim=1)
-        return loss + self.gradient_penalty * self._penalty(critics, parameters, batch)
+        return loss + self.gradient_penalty * self._penalty(slope.to(between.dtype))
 
     @staticmethod
-    def _penalty(critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
-        between = torch.lerp(batch.synthetic, batch.real, batch.mix)
-        slope = slopes(critics, parameters, between, batch.labels).to(between.dtype)
+    def _penalty(slope: Tensor) -> Tensor:
         # The small constant keeps the second derivative finite where a slope is zero.
         norm = (slope.flatten(start_dim=2).square().sum(dim=2) + 1e-12).sqrt()
         return (norm - 1).square().mean(dim=1)

@@ -9,11 +9,21 @@ from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
 from gossamer.methods.dp_mixture.settings import sizes_in_words
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
+from gossamer.methods.labelled_mixture.training import (
+    LabelledMixtureConfig,
+    LabelledMixtureTraining,
+    plan,
+    sized,
+    travels,
+)
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
+from gossamer.nn.ensemble import Adam
 
-MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
+MNIST = LabelledMixtureConfig(
+    mixture=mixtures.MNIST, clip_norm=0.1, adam=Adam(learning_rate=1e-2, beta1=0.9, beta2=0.99)
+)
+"""The Gaussians name digits so well that gradients of most are far shorter than 1: a clip of 1 would be noise alone."""
 MNIST5K = LabelledMixtureConfig(mixture=mixtures.MNIST5K)
 FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.WIDE_FASHION_MNIST)
 """The spread that classifiers learn most from, since they are all that the teacher's labels are good for."""
@@ -52,6 +62,8 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    travels=travels,
+    sums_first=True,
     shares_work=True,
     sizes_in_words=lambda config: sizes_in_words(config.mixture),
 )

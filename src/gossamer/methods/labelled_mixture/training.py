@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from gossamer.data.records import RecordSet
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
@@ -29,7 +29,7 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.mechanisms.sums_then_samples.split import Split
-from gossamer.methods.averaged import cosine_decay, optimiser_of
+from gossamer.methods.averaged import TrainedNetwork, cosine_decay, optimiser_of
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.dp_mixture.settings import plan as plan_of_mixture
 from gossamer.methods.dp_mixture.settings import sized as sized_mixture
@@ -39,7 +39,7 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, Progress, RecordsExpected, RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.labelled import LabelledGenerator, LabelledGeneratorConfig
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.nn.teacher import Teacher, TeacherConfig
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -206,10 +206,12 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         self._average = {name: tensor.detach().clone() for name, tensor in self._parameters().items()}
         if context.state is not None:
             self._restore(context.state)
+        if context.networks is not None:
+            self._trained_teacher.take_up(context.networks.tensors, context.networks.num_updates())
+            self.step = context.networks.step
 
-    @property
-    def _sums(self) -> OneShotPlan:
-        return self.plan.of_sums
+    def _sums_of(self, plan: SumsThenSamplesPlan) -> OneShotPlan:
+        return plan.of_sums
 
     def __iter__(self) -> Iterator[DPMixtureReport | TeacherReport]:
         """Make the releases and then the updates to the end of the plan, with a report after each."""
@@ -315,6 +317,18 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         network.load_state_dict(self._generator(self._statement).weights)
         return network
 
+    @property
+    def _trained_teacher(self) -> TrainedNetwork:
+        return TrainedNetwork(self._network.teacher, self._optimiser, self._average)
+
+    def travelling(self) -> Tensors:
+        """Return the teacher, its average and the moments of its optimiser, as they travel between sites.
+
+        Guarantee: functions of released gradients and public things. The mixture does not travel with them, since all
+        sites know it from the released sums.
+        """
+        return self._trained_teacher.travelling()
+
     def _restore(self, state: dict[str, Any]) -> None:
         self.step = int(state["step"])
         self._network.teacher.load_state_dict(state["teacher"])
@@ -333,6 +347,19 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         return TrainedGenerator(recipe=recipe, weights=weights, statement=statement)
 
 
+def travels(config: LabelledMixtureConfig, spec: AbstractSpec) -> Tensors:
+    """Return the teacher before its first update, as it travels between sites.
+
+    Raises:
+        InputError: records of another shape, of other classes, or without two of them.
+    """
+    config.records.check(spec)
+    dim = config.mixture.generator.num_kept(spec.shape)
+    teacher = Teacher(config.teacher, dim=dim, num_classes=spec.num_classes, rng=_stream(config))
+    average = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
+    return TrainedNetwork(teacher, optimiser_of(config.adam, teacher), average).travelling()
+
+
 def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
     """Build the network that is released, with a teacher that knows nothing."""
     expected = config.records
@@ -340,5 +367,10 @@ def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
         expected.shape,
         expected.num_classes,
         config.generator.latent_dim(expected.shape),
-        public_stream(config.seed, "teacher weights"),
+        _stream(config),
     )
+
+
+def _stream(config: LabelledMixtureConfig) -> torch.Generator:
+    """Return the public stream of the teacher's initial weights."""
+    return public_stream(config.seed, "teacher weights")
