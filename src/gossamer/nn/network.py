@@ -283,7 +283,7 @@ def channel_norm(features: Tensor) -> Tensor:
 
 
 def transposed_product(x: Tensor, weight: Tensor, sides: Shape, *, stride: int = 1, padding: int = 0) -> Tensor:
-    """Compute a transposed convolution of images as one product of matrices, whose columns are then added at places.
+    """Compute a transposed convolution of images as one product of matrices. Its columns are then added at places.
 
     To few channels it takes a third of the time or less: a CPU's own kernels compute sixteen of them at least.
 
