@@ -1,4 +1,4 @@
-"""Estimates of means and second moments from noisy ones: parts that are mostly noise are shrunk, by that noise alone."""
+"""Estimates of means and second moments from noisy ones: parts that are mostly noise are shrunk, by it alone."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tens
     r"""Shrink a noisy second moment, each block of entries by the part of its energy that is noise.
 
     Features of neighbouring frequencies make a block. Two blocks have a group of entries between them. The entries of
-    one place in both are a group of their own, because they have a mean: variances, and products of channels at one
-    place. Let m be the mean of such a group, and 0 for others. Let E be the mean square of the entries about m, and v
-    the known variance of their noise. Then
+    one place in both are a group of their own, because they have a mean. They are variances, and products of channels
+    at one place. Let m be the mean of such a group, and 0 for others. Let E be the mean square of the entries about m,
+    and v the known variance of their noise. Then
 
     .. math:: M_{ij} \mapsto m + \max(0, 1 - v / E)\,(M_{ij} - m).
 
