@@ -127,7 +127,7 @@ def test_sums_are_added_and_the_teacher_is_averaged_by_public_slots(tmp_path: Pa
     for name, one in berlin.items():
         torch.testing.assert_close(now.tensors[name], (30 * one + 50 * paris[name]) / 80, rtol=1e-6, atol=1e-7)
     known = now.context["networks"]
-    assert (known.step, known.num_updates) == (NUM_SUMS + 3, 3)
+    assert (known.step, known.num_updates()) == (NUM_SUMS + 3, 3)
     assert now.tensors.keys() == before.tensors.keys() | berlin.keys()
 
 

@@ -24,6 +24,7 @@ from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.averaged import TrainedNetwork
 from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
+from gossamer.methods.of_sites import NetworksOfSites
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.privacy.events import under_replacement
@@ -91,7 +92,11 @@ def test_a_round_that_forgets_the_moments_is_found(
 @pytest.mark.slow
 def test_a_discriminator_that_stays_at_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The break: the discriminator begins anew in each round."""
-    monkeypatch.setattr(PublicNetworks, "take_up", lambda self, tensors, step: self._generator.take_up(tensors, step))
+
+    def of_the_generator(self: PublicNetworks, networks: NetworksOfSites) -> None:
+        self._generator.take_up(networks.tensors, networks.num_updates(self._config.discriminator_steps))
+
+    monkeypatch.setattr(PublicNetworks, "take_up", of_the_generator)
     assert differs(tmp_path, DP_GAN) > 1e-5
 
 

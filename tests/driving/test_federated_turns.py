@@ -15,6 +15,7 @@ from gossamer.driving.federated.asking import InTurn
 from gossamer.driving.federated.combining import combine, released, write_federated_release
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.federated.sending import sending_of
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.training import RunContext
@@ -61,7 +62,7 @@ def test_each_site_goes_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_p
     sent = Contribution.read(first, "one").tensors
     assert all(torch.equal(now.tensors[name], tensor) for name, tensor in sent.items())
     known = now.context["networks"]
-    assert (known.step, known.num_updates) == (0, 4)
+    assert (known.step, known.num_updates()) == (0, 4)
 
     over = all_rounds(tmp_path / "rest", plan, HELD, noise=KeyedNoise)
     assert {site: charged(tmp_path / "rest", site) for site in SLOTS} == {"berlin": 7, "paris": 7}
@@ -72,12 +73,22 @@ def test_each_site_goes_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_p
     assert {finding.verdict for finding in examine(tmp_path / "study")} == {Verdict.HOLDS, Verdict.UNCHECKED}
 
 
+def test_updates_of_a_generator_are_counted_as_each_site_makes_them() -> None:
+    """It learns after every second step of a site: twice in a block of four, and once in the three that follow."""
+    plan = turns(slots=SLOTS | {"rome": 40})
+    begun = plan.of_method.travelling(plan.method, plan.spec)
+    givers = [[name] for name in ("berlin", "paris", "rome", "berlin", "paris")]
+    known = sending_of(plan).context(begun, givers)["networks"]
+    assert known.num_updates(2) == 2 + 2 + 2 + 1 + 1
+    assert known.num_updates() // 2 == 9  # the break: half of all steps
+
+
 def moments_of(folder: Path, updates_before: int) -> Tensor:
     """What paris sends after berlin, with the updates that its optimiser is told of."""
     plan = turns()
     first = answer(folder, plan.to_bytes(), "berlin", HELD["berlin"]).content
     now = combine(plan.to_bytes(), [("one", first)]).round
-    assert now.context["networks"].num_updates == updates_before
+    assert now.context["networks"].num_updates() == updates_before
     sent = Contribution.read(answer(folder, now.to_bytes(), "paris", HELD["paris"]).content, "two").tensors
     return torch.cat([tensor.flatten() for name, tensor in sent.items() if "square." in name])
 
@@ -90,7 +101,7 @@ def test_the_moments_of_the_site_before_are_taken_up(tmp_path: Path, monkeypatch
         """The break: the second site begins at step 0, so its optimiser begins anew."""
         found = context(self)
         for known in found.values():
-            object.__setattr__(known, "num_updates", known.step)
+            object.__setattr__(known, "blocks", (range(known.step),))
         return found  # type: ignore[no-any-return]
 
     monkeypatch.setattr(Round, "context", property(forgetting))
@@ -110,7 +121,7 @@ def test_a_turn_passes_without_an_answer(tmp_path: Path) -> None:
     assert passed.absent == ("berlin",)
     begun = plan.of_method.travelling(plan.method, plan.spec)
     assert all(torch.equal(passed.round.tensors[name], tensor) for name, tensor in begun.items())
-    assert passed.round.context["networks"].num_updates == 0
+    assert passed.round.context["networks"].num_updates() == 0
     over = all_rounds(tmp_path, plan, HELD, absent=lambda number, site: number == 2)
     assert [claim.answered for claim in released(over).statement.sites] == [(1,), (1, 2)]
     assert (charged(tmp_path, "berlin"), charged(tmp_path, "paris")) == (4, 7)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gossamer.errors import ResourceError
 
-LARGE_BYTES: Final = 2**28
+LARGE_BYTES: Final = 2**27
 """Size of all arrays of a room together above which a further one lies on the disk, if there is room for it there."""
 _SMALL: Final = 32
 """An array of less than this part of `LARGE_BYTES` lies in memory in any case."""

@@ -28,11 +28,21 @@ class NetworksOfSites:
 
     Attributes:
         step: private steps that the site has done, or others in its place.
-        num_updates: private steps that led to the networks, one after the other. More than `step` if sites take turns,
-            and fewer if sums came before.
+        blocks: private steps that led to the networks, one after the other, each site's by its own numbers. More than
+            `step` if sites take turns, and fewer if sums came before.
         tensors: as `AbstractTraining.travelling` returns them.
     """
 
     step: int
-    num_updates: int
+    blocks: tuple[range, ...]
     tensors: Tensors
+
+    def num_updates(self, every: int = 1) -> int:
+        """Count the updates of a network that learns after every so many private steps of a site.
+
+        Example:
+            >>> turns = NetworksOfSites(step=5, blocks=(range(5), range(5)), tensors={})
+            >>> turns.num_updates(), turns.num_updates(2)
+            (10, 4)
+        """
+        return sum(block.stop // every - block.start // every for block in self.blocks)

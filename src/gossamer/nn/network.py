@@ -278,12 +278,12 @@ def channel_norm(features: Tensor) -> Tensor:
     References:
         Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
     """
-    # Not by `mean`, which gives the same bits. Its gradient takes four times as long where channels lie last.
+    # Not by `mean`, which gives the same bits and whose gradient takes four times as long where channels lie last.
     return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) / features.shape[1] + 1e-8)
 
 
 def transposed_product(x: Tensor, weight: Tensor, sides: Shape, *, stride: int = 1, padding: int = 0) -> Tensor:
-    """Compute a transposed convolution of images as one product of matrices. Its columns are added at places.
+    """Compute a transposed convolution of images as one product of matrices. Its columns are then added at places.
 
     To few channels it takes a third of the time or less: a CPU's own kernels compute sixteen of them at least.
 

@@ -26,7 +26,7 @@ _FEW_CHANNELS = 3
 class _Divided(torch.autograd.Function):
     """Divide a matrix by its estimated norm, with the gradient written out: (G - <G, W / sigma> u v^T) / sigma.
 
-    Autograd would pass over a weight twice as often, and a critic's weights are as large as its features.
+    Autograd would pass over a weight twice as often, and a critic's weights are as large as the outputs of its layers.
     Its further outputs v and sigma have no gradient.
     """
 
@@ -87,7 +87,7 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
             return whole.view_as(self.weight)
 
     def kernel(self) -> Tensor:
-        """Return the factor of an input, the effective weight."""
+        """Return the effective weight, by which the input is multiplied."""
         return self.effective_weight()
 
     def ready(self) -> Tensor:

@@ -157,11 +157,11 @@ class SendingNetworks(AbstractSending):
             return {}
         steps = [self.plan.steps_of(number) for number in range(len(givers) + 1)]
         led = list(zip(steps, givers, strict=False))[self.plan.num_sums :]
-        num_updates = sum(len(one) for one, names in led if names)
+        blocks = tuple(one for one, names in led if names)
         # After the last round the steps are none, and begin at the end of the plan.
         first = min(steps[-1].start, self.plan.num_steps)
         tensors = {name: known[name] for name in self.plan.networks}
-        return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=tensors)}
+        return {"networks": NetworksOfSites(step=first, blocks=blocks, tensors=tensors)}
 
     def tried(self, training: AbstractTraining) -> None:
         """Take the steps of one update of the generator, since an update may need more memory than a step."""

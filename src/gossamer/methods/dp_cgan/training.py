@@ -27,6 +27,7 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tens
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, TrainedNetwork, cosine_decay, optimiser_of
+from gossamer.methods.of_sites import NetworksOfSites
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.starting import DISCRIMINATOR, FRESH, GENERATOR, Networks, PublicStart
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -229,7 +230,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             self._energy = ReleasedEnergy.restored(context.state)
             self._networks.restore(context.state["networks"])
         if context.networks is not None:
-            self._networks.take_up(context.networks.tensors, context.networks.num_updates)
+            self._networks.take_up(context.networks)
             # The gradients of other rounds and sites are not here to be judged.
             self._energy = None
         self.releaser = PoissonReleaser(
@@ -424,20 +425,16 @@ class PublicNetworks:
             f"{_DISCRIMINATOR}{name}": tensor for name, tensor in self._trained_discriminator.travelling().items()
         }
 
-    def take_up(self, tensors: Tensors, num_updates: int) -> None:
-        """Go on from tensors that `travelling` returned, or from a mean of several of them.
-
-        Args:
-            tensors: of the declared names and shapes. Any numbers will do.
-            num_updates: private steps that led to them, public.
-        """
-        self._generator.take_up(tensors, num_updates // self._config.discriminator_steps)
+    def take_up(self, networks: NetworksOfSites) -> None:
+        """Go on from tensors that `travelling` returned, or from a mean of several of them. Any numbers will do."""
+        tensors = networks.tensors
+        self._generator.take_up(tensors, networks.num_updates(self._config.discriminator_steps))
         of_discriminator = {
             name.removeprefix(_DISCRIMINATOR): tensor
             for name, tensor in tensors.items()
             if name.startswith(_DISCRIMINATOR)
         }
-        self._trained_discriminator.take_up(of_discriminator, num_updates)
+        self._trained_discriminator.take_up(of_discriminator, networks.num_updates())
 
     @property
     def _trained_discriminator(self) -> TrainedNetwork:

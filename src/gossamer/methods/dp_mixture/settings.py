@@ -206,7 +206,7 @@ def _borne_radius(config: DPMixtureConfig, slots: PublicSlots) -> float:
 
 
 def _has_noise(config: DPMixtureConfig) -> bool:
-    """Whether there is noise to reckon with. What is no positive number the plan refuses in its own words."""
+    """Tell if there is noise to reckon with. The plan refuses a number that is not positive, in its own words."""
     return config.noise_multiplier is not None and config.noise_multiplier > 0
 
 

@@ -1,4 +1,4 @@
-"""Estimates of means and second moments from noisy ones: what is mostly noise is shrunk, by the known noise alone."""
+"""Estimates of means and second moments from noisy ones: parts that are mostly noise are shrunk, by it alone."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def shrunk(vectors: Tensor, variances: Tensor, bands: Tensor) -> Tensor:
 def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tensor) -> Tensor:
     r"""Shrink a noisy second moment, each block of entries by the part of its energy that is noise.
 
-    Features of neighbouring frequencies make a block. Two blocks have a group of entries between them, and the entries
-    of one place in both have a group apart, because they have a mean: variances, and what channels have in common.
-    Let m be the mean of a group of places and 0 for others, E the mean square of its entries about m, and v the known
-    variance of their noise. Then
+    Features of neighbouring frequencies make a block. Two blocks have a group of entries between them. The entries of
+    one place in both are a group of their own, because they have a mean. They are variances, and products of channels
+    at one place. Let m be the mean of such a group, and 0 for others. Let E be the mean square of the entries about m,
+    and v the known variance of their noise. Then
 
     .. math:: M_{ij} \mapsto m + \max(0, 1 - v / E)\,(M_{ij} - m).
 

@@ -97,7 +97,7 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         if context.state is not None:
             self._restore(context.state)
         if context.networks is not None:
-            self._public.take_up(context.networks.tensors, context.networks.num_updates)
+            self._public.take_up(context.networks.tensors, context.networks.num_updates())
             # The answers of other rounds and sites are not here to be judged.
             self._energy = None
         self._asked: Question | None = None

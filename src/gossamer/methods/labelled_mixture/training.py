@@ -207,7 +207,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         if context.state is not None:
             self._restore(context.state)
         if context.networks is not None:
-            self._trained_teacher.take_up(context.networks.tensors, context.networks.num_updates)
+            self._trained_teacher.take_up(context.networks.tensors, context.networks.num_updates())
             self.step = context.networks.step
 
     def _sums_of(self, plan: SumsThenSamplesPlan) -> OneShotPlan:
