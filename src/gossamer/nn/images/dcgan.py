@@ -81,7 +81,8 @@ class DCGANGenerator(AbstractGenerator):
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
-        features = features.contiguous(memory_format=torch.channels_last)
+        # Channels last in memory, as in the residual generator.
+        features = features.movedim(-3, -1).contiguous().movedim(-1, -3)
         *layers, last = self.layers
         *grids, sides = self.grids
         for layer, grid in zip(layers, grids, strict=True):
