@@ -76,9 +76,8 @@ def test_each_site_goes_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_p
 def test_updates_of_a_generator_are_counted_as_each_site_makes_them() -> None:
     """It learns after every second step of a site: twice in a block of four, and once in the three that follow."""
     plan = turns(slots=SLOTS | {"rome": 40})
-    known = sending_of(plan).context({}, [[name] for name in ("berlin", "paris", "rome", "berlin", "paris")])[
-        "networks"
-    ]
+    givers = [[name] for name in ("berlin", "paris", "rome", "berlin", "paris")]
+    known = sending_of(plan).context(dict.fromkeys(plan.networks), givers)["networks"]
     assert known.num_updates(2) == 2 + 2 + 2 + 1 + 1
     assert known.num_updates() // 2 == 9  # the break: half of all steps
 
