@@ -28,9 +28,9 @@ from torch import nn
 
 from gossamer.methods.gs_wgan.critics import CriticBatch, WassersteinLoss, train_critics
 from gossamer.nn.choices import CriticConfig
-from gossamer.nn.ensemble import Adam, Ensemble, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.ensemble import Ensemble, stack
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advance
 
 NUM_CLASSES = 10

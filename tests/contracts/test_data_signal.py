@@ -28,8 +28,8 @@ from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.training import RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.settings import Adam
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

@@ -47,11 +47,8 @@ from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.images.settings import MERFGeneratorConfig, MixtureGeneratorConfig, MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig, SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey

@@ -37,8 +37,7 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stag
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.protected import identities_of, record_marks
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey

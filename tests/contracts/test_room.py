@@ -18,7 +18,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

@@ -22,8 +22,7 @@ from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy.adjacency import Unit

@@ -25,7 +25,7 @@ from gossamer.methods.averaged import TrainedNetwork
 from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.images.settings import MLPCriticConfig
 from gossamer.privacy.events import under_replacement
 from gossamer.privacy.priceable import price
 from gossamer.privacy.restated import event_of

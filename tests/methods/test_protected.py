@@ -34,10 +34,10 @@ from gossamer.methods.protected import (
     units_of,
 )
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import Upright
+from gossamer.nn.images.settings import MERFGeneratorConfig, MixtureGeneratorConfig
 from gossamer.nn.series.endings import BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from gossamer.nn.series.slow_time import SlowTime
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, WholeImage
 from gossamer.privacy import Unit

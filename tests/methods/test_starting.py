@@ -20,8 +20,7 @@ from gossamer.methods.starting import (
     check_same_generator,
 )
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import CosineGeneratorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent, UniformLatent
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

@@ -11,14 +11,15 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from gossamer.nn.conv_critic import AbstractConvCritic
-from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, slopes, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
+from gossamer.nn.ensemble import Ensemble, adam_step, outputs, slopes, stack
+from gossamer.nn.images.mlp import MLPCritic
 from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
-from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, channel_norm
-from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.images.resnet import ResNetGenerator
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, ResNetGeneratorConfig
+from gossamer.nn.network import channel_norm
+from gossamer.nn.series.settings import SeriesConvCriticConfig
+from gossamer.nn.settings import AbstractCriticConfig, Adam
 from gossamer.nn.spectral_norm import SpectralNormDoublingConv2d
 
 CRITICS: dict[str, tuple[AbstractCriticConfig, tuple[int, ...]]] = {

@@ -27,11 +27,14 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.training import RecordsExpected
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import (
+    MERFGeneratorConfig,
+    MixtureGeneratorConfig,
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+)
+from gossamer.nn.settings import Adam
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
 

@@ -24,9 +24,9 @@ from gossamer.nn.choices import (
     GeneratorConfig,
 )
 from gossamer.nn.devices import DeviceName
-from gossamer.nn.ensemble import Adam
+from gossamer.nn.labelled_settings import TeacherConfig
 from gossamer.nn.latents import Latent
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import View
 from gossamer.privacy.adjacency import UnitName
 

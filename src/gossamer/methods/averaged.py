@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.ensemble import Adam, Tensors
+from gossamer.nn.ensemble import Tensors
 from gossamer.nn.registered import check_own_generator
+from gossamer.nn.settings import Adam
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""

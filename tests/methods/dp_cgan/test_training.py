@@ -31,11 +31,14 @@ from gossamer.methods.dp_cgan.training import (
     plan,
 )
 from gossamer.methods.training import RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import (
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
 from gossamer.nn.latents import UniformLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import LowFrequencies
 from gossamer.privacy import PrivacyBudget, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld

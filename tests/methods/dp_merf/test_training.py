@@ -20,7 +20,7 @@ from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_merf import training as dp_merf
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, RandomFeatures, plan
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.images.settings import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
 

@@ -17,7 +17,7 @@ from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
 from gossamer.methods.dp_mixture.sizes import MOST_COMPONENTS, NUM_ROUNDS, borne_components
 from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree

@@ -26,7 +26,8 @@ from gossamer.methods.dp_mixture.training import (
     plan,
 )
 from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import AsItStands, Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
 

@@ -19,7 +19,7 @@ from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

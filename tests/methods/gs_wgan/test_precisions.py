@@ -21,12 +21,8 @@ from gossamer.methods.gs_wgan.critics import answers
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, StepReport
 from gossamer.methods.training import RunContext
 from gossamer.nn.ensemble import Ensemble, outputs
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, DCGANGeneratorConfig, MLPCriticConfig, ResNetGeneratorConfig
+from gossamer.nn.series.settings import SeriesConvCriticConfig, SeriesConvGeneratorConfig
 from gossamer.nn.views import WholeImage
 from gossamer.privacy.dealing import UnitKey
 

@@ -30,9 +30,7 @@ from gossamer.methods.gs_wgan.training import (
 )
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, MLPGeneratorConfig, ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy import Adjacency, PrivacyBudget

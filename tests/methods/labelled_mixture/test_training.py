@@ -28,7 +28,7 @@ from gossamer.methods.labelled_mixture.training import (
 )
 from gossamer.methods.training import RecordsExpected, RunContext
 from gossamer.nn.classifying import AbstractClassifyingGenerator
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.nn.labelled import LabelledGenerator
 from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.slots import CountSource, PublicSlots

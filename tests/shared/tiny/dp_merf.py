@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.training import RecordsExpected
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from gossamer.nn.images.settings import MERFGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig
 from tiny import Tiny
 
 IMAGES = DPMERFConfig(

@@ -18,9 +18,9 @@ from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
 from gossamer.nn.latents import NormalLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import LowFrequencies
 
 PUBLISHED = DPCGANConfig(num_steps=30_000)

@@ -35,11 +35,10 @@ from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import ReleasedEnergy
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
 from gossamer.nn.devices import mixed_precision
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, UniformLatent
 from gossamer.nn.registered import check_own_critic
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit

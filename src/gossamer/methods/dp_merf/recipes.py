@@ -13,7 +13,7 @@ from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig
 
 MNIST = DPMERFConfig(squared_bandwidth=105.0)
 """The published kernel and generator. Steps and averaging were chosen on the public test accuracy of MNIST."""

@@ -31,11 +31,11 @@ from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.verdict import Judged, Verdict
 from gossamer.nn.choices import EmbeddingGeneratorConfig
-from gossamer.nn.ensemble import Adam
 from gossamer.nn.exact import matmul_of_rows
-from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.images.settings import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
+from gossamer.nn.settings import Adam
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 

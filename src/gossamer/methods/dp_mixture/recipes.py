@@ -13,9 +13,10 @@ from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
-from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import AsItStands, Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.nn.series.endings import BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 
 CENTRE_NOISE = 1 / 15
 """Noise on a centre over the radius of the rounds, for images: trials of one to forty components agree with it."""

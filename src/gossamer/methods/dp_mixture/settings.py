@@ -13,7 +13,7 @@ from gossamer.methods.dp_mixture.components import ClassCovariances, Covariances
 from gossamer.methods.dp_mixture.sizes import NUM_ROUNDS, borne_components
 from gossamer.methods.training import RecordsExpected
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy.slots import PublicSlots
 
 _MOST_ROUNDS: Final = 1000

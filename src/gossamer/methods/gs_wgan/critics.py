@@ -12,7 +12,8 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
-from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs, slopes
+from gossamer.nn.ensemble import Ensemble, Tensors, adam_step, differentiable, gradients, outputs, slopes
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advanced_buffers
 
 

@@ -18,17 +18,16 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stag
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, CosineGeneratorConfig, MLPCriticConfig, ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.folded import FoldedGeneratorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.series.settings import (
+    FoldedGeneratorConfig,
+    SeriesConvCriticConfig,
+    SeriesConvGeneratorConfig,
+    StretchedGeneratorConfig,
+)
 from gossamer.nn.series.slow_time import SlowTime
-from gossamer.nn.series.stretched import StretchedGeneratorConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, View
 
 PAPER = GSWGANConfig(

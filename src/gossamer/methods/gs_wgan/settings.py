@@ -14,9 +14,9 @@ from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
 from gossamer.nn.choices import CriticConfig, GeneratorConfig
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.slots import PublicSlots
 

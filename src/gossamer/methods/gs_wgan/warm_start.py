@@ -13,8 +13,9 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.tapes import TapeUse
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, WassersteinLoss, train_critics
-from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs, stack
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.ensemble import Ensemble, Tensors, adam_step, differentiable, gradients, outputs, stack
+from gossamer.nn.images.settings import MLPGeneratorConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import AbstractView
 
 

@@ -37,9 +37,9 @@ from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixt
 from gossamer.methods.protected import bundles, units_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, Progress, RecordsExpected, RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.labelled import LabelledGenerator, LabelledGeneratorConfig
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.nn.labelled import LabelledGenerator
+from gossamer.nn.labelled_settings import LabelledGeneratorConfig, TeacherConfig
+from gossamer.nn.settings import Adam
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
