@@ -26,7 +26,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gossamer.methods.gs_wgan.critics import CriticBatch, WassersteinLoss, train_critics
+from gossamer.methods.gs_wgan.critics import CriticBatch, train_critics
+from gossamer.methods.gs_wgan.settings import WassersteinLoss
 from gossamer.nn.choices import CriticConfig
 from gossamer.nn.ensemble import Ensemble, stack
 from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig

@@ -40,7 +40,7 @@ from gossamer.driving.federated.rounds import Round
 from gossamer.driving.generator_file import load_generator
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.methods.catalogue import find_method
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy import PrivacyBudget

@@ -31,9 +31,9 @@ from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.catalogue import METHODS, find_method, method_of
-from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
-from gossamer.methods.gs_wgan.training import Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_cgan.training import PublicNetworks
+from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, Stage
 from gossamer.methods.method import Method
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.images.postures import Upright

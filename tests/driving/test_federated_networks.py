@@ -22,7 +22,8 @@ from gossamer.driving.federated.site_folder import JoinedPlan
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.averaged import TrainedNetwork
-from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks
+from gossamer.methods.dp_cgan.settings import GradientDescent
+from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.settings import MLPCriticConfig

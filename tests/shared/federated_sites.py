@@ -19,14 +19,12 @@ from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, DistanceCritic, GSWGANConfig, Stage
 from gossamer.methods.method import TakenRecipe
-from gossamer.methods.training import RecordsExpected
+from gossamer.methods.records_expected import RecordsExpected
 from gossamer.nn.images.settings import (
     MERFGeneratorConfig,
     MixtureGeneratorConfig,

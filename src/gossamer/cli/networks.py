@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from gossamer.errors import InputError
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
 from gossamer.nn.images.settings import (
     ConvCriticConfig,
     CosineGeneratorConfig,

@@ -8,11 +8,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
@@ -20,6 +18,9 @@ from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -172,6 +173,8 @@ class RecordSet:
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        import torch
+
         check_kind("name", self.name, str)
         check_names("name", (self.name,))
         check_kind("spec", self.spec, AbstractSpec)
@@ -191,6 +194,8 @@ class RecordSet:
             raise InputError(f"{self.name}: num_people was given but people was not: hand over both, or neither")
 
     def _check_values(self) -> None:
+        import torch
+
         if self.x.dtype != torch.float32 or tuple(self.x.shape[1:]) != self.spec.shape:
             raise InputError(
                 f"{self.name}: x must be float32 (num_records, {', '.join(map(str, self.spec.shape))}), "
@@ -206,6 +211,8 @@ class RecordSet:
                 raise InputError(f"{self.name}: x[{index}] has a value that is not a number in [0, 1]")
 
     def _check_labels(self, y: Tensor) -> None:
+        import torch
+
         if y.dtype != torch.int64 or y.shape != self.x.shape[:1]:
             raise InputError(
                 f"{self.name}: y must be int64 ({self.num_records},), one label per record, "
@@ -219,6 +226,8 @@ class RecordSet:
             )
 
     def _check_people(self, people: Tensor) -> None:
+        import torch
+
         if people.dtype != torch.int64 or people.shape != self.x.shape[:1]:
             raise InputError(
                 f"{self.name}: people must be int64 ({self.num_records},), one slot per record, "

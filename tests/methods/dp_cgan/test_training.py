@@ -23,13 +23,8 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors, unit_gradients
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_cgan import DP_CGAN
-from gossamer.methods.dp_cgan.training import (
-    DPCGANConfig,
-    DPCGANTraining,
-    GradientDescent,
-    PublicNetworks,
-    plan,
-)
+from gossamer.methods.dp_cgan.settings import DPCGANConfig, GradientDescent, plan
+from gossamer.methods.dp_cgan.training import DPCGANTraining, PublicNetworks
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.settings import (
     MLPCriticConfig,

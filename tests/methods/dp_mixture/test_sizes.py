@@ -16,7 +16,8 @@ from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
 from gossamer.methods.dp_mixture.sizes import MOST_COMPONENTS, NUM_ROUNDS, borne_components
 from gossamer.methods.dp_mixture.training import DPMixtureTraining
-from gossamer.methods.training import RecordsExpected, RunContext
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
 from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots

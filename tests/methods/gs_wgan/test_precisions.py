@@ -18,7 +18,8 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.critics import answers
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, StepReport
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.training import RunContext
 from gossamer.nn.ensemble import Ensemble, outputs
 from gossamer.nn.images.settings import ConvCriticConfig, DCGANGeneratorConfig, MLPCriticConfig, ResNetGeneratorConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
-from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
 from gossamer.nn.images.settings import MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.settings import SeriesConvDiscriminatorConfig, SeriesConvGeneratorConfig

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
 from gossamer.methods.dp_mixture.settings import sizes_in_words
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan, sized
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
+
+if TYPE_CHECKING:
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
+    from gossamer.methods.training import RunContext
+
 
 MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
 MNIST5K = LabelledMixtureConfig(mixture=mixtures.MNIST5K)
@@ -45,10 +52,19 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[LabelledMixtureCo
     return replace(found, config=LabelledMixtureConfig(mixture=found.config))
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(
+    config: LabelledMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext
+) -> LabelledMixtureTraining:
+    from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
+
+    return LabelledMixtureTraining(config, records, noise, context)
+
+
 WORKING = Working(
     config=LabelledMixtureConfig,
     plan=plan,
-    start=LabelledMixtureTraining,
+    start=_start,
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
