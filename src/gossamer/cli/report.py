@@ -27,8 +27,9 @@ from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
 from gossamer.reports.page.mechanism_audit import mechanism_audit
 from gossamer.reports.page.owner import NOTHING_FILLED, read_owner
 from gossamer.reports.page.registry import REGISTRY_MARK, registry_entry
-from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
+from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page
+from gossamer.reports.page.together import JointPrice, Together
 from gossamer.runs.cards import CARD
 from gossamer.runs.files import whole_file
 from gossamer.runs.findings import Finding, Verdict, unchecked

@@ -8,13 +8,15 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
-
-import torch
+from typing import TYPE_CHECKING, Final
 
 from gossamer.errors import GossamerError, InputError, ResourceError
-from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Ranks, Task
 from gossamer.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.mechanisms.crew import AbstractCrew
 
 PATIENCE_S = 600.0
 _MOST: Final = 2**20
@@ -87,6 +89,8 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
         InputError: another process refuses.
         ResourceError: they cannot reach each other.
     """
+    from gossamer.mechanisms.crew import Alone, Order, Ranks, Task
+
     if num_processes() == 1:
         yield Alone()
         return

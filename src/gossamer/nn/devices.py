@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from gossamer.errors import InputError, told
+
+if TYPE_CHECKING:
+    import torch
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
@@ -18,6 +19,8 @@ def find_device(name: DeviceName) -> torch.device:
     Raises:
         InputError: another name, or a GPU that this machine has not.
     """
+    import torch
+
     if not isinstance(name, str) or name not in ("auto", "cpu", "cuda"):
         raise InputError(f"device must be auto, cpu or cuda, not {told(name)}")
     if name == "cuda" and not torch.cuda.is_available():
@@ -27,9 +30,13 @@ def find_device(name: DeviceName) -> torch.device:
 
 def find_precision(name: PrecisionName) -> torch.dtype:
     """Return the precision for training critics and generator. Critics answer in float32 always."""
+    import torch
+
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
 def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autocast:
     """Autocast to bfloat16 if that is the precision, without a cache, so that one critic never reaches another."""
+    import torch
+
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.settings import AbstractGeneratorConfig, Shape, check_positive, checked_count
-from gossamer.nn.views import cosine_basis, plane
+from gossamer.nn.views import cosine_basis, low_frequencies, plane
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
     def num_features(self, shape: Shape) -> int:
         """Count the cosine coefficients of all channels, and the traits."""
-        return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
+        return shape[0] * len(low_frequencies(*plane(shape), self.radius)) + self.num_traits
 
     def bands(self, shape: Shape) -> Tensor:
         """Return the octave of the frequency of each feature, int64 (num_features,).

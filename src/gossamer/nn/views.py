@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.series.endings import looked_up
@@ -102,7 +104,7 @@ class LowFrequencies(AbstractView):
 
     def shape(self, sample_shape: Shape) -> Shape:
         """Return (channels, 1, coefficients) of an image, (channels, coefficients) of a series."""
-        num_coefficients = len(cosine_basis(*plane(sample_shape), self.radius)[1])
+        num_coefficients = len(low_frequencies(*plane(sample_shape), self.radius))
         return sample_shape[0], *(1 for _ in sample_shape[2:]), num_coefficients
 
     def apply(self, samples: Tensor) -> Tensor:
@@ -248,6 +250,26 @@ MAX_BASIS_VALUES: Final = 2**27
 
 
 @functools.lru_cache(maxsize=16)
+def low_frequencies(height: int, width: int, radius: float) -> np.ndarray:
+    """Return the pairs (u, v) with ``u^2 + v^2 < radius^2``, int64 (n, 2), lowest frequency first.
+
+    Raises:
+        InputError: too many functions for so large a plane.
+    """
+    pairs = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), axis=-1).reshape(-1, 2)
+    squared = np.square(pairs).sum(axis=1)
+    order = np.argsort(squared, kind="stable")
+    # Compared in float32, as ever: released generators have as many functions as were counted then.
+    kept = pairs[order[squared[order].astype(np.float32) < np.float32(radius**2)]]
+    if height * width * len(kept) > MAX_BASIS_VALUES:
+        raise InputError(
+            f"radius: {len(kept)} functions on {height} x {width} are more than {MAX_BASIS_VALUES} numbers; take a "
+            "smaller radius"
+        )
+    return kept
+
+
+@functools.lru_cache(maxsize=16)
 def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor]:
     """Compute orthonormal cosine functions of low frequency, lowest first.
 
@@ -259,16 +281,8 @@ def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor
     """
     import torch
 
+    kept = torch.from_numpy(low_frequencies(height, width, radius))
     rows, columns = _cosines(height), _cosines(width)
-    frequency = torch.cartesian_prod(torch.arange(height), torch.arange(width))
-    squared = frequency.square().sum(dim=1)
-    order = torch.argsort(squared, stable=True)
-    kept = frequency[order[squared[order] < radius**2]]
-    if height * width * len(kept) > MAX_BASIS_VALUES:
-        raise InputError(
-            f"radius: {len(kept)} functions on {height} x {width} are more than {MAX_BASIS_VALUES} numbers; take a "
-            "smaller radius"
-        )
     functions = torch.einsum("nh,nw->hwn", rows[kept[:, 0]], columns[kept[:, 1]])
     return functions.reshape(height * width, -1).float(), kept.square().sum(dim=1).sqrt().float()
 

@@ -27,7 +27,8 @@ from gossamer.reports.page.officer import (
     trust_of,
 )
 from gossamer.reports.page.owner import NOTHING_FILLED, OwnerWords
-from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
+from gossamer.reports.page.released import ReleasedRun
+from gossamer.reports.page.together import JointPrice, Together
 from gossamer.runs.manifest import MANIFEST
 
 if TYPE_CHECKING:
