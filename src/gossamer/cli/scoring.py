@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
@@ -17,17 +18,16 @@ from gossamer.data.splits import WHOLE
 from gossamer.driving.job import IN_MEMORY, TrainingJob, whole_path
 from gossamer.driving.run import check_held_out, has_begun_with
 from gossamer.errors import InputError
-from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.privacy.adjacency import Unit
-from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 from gossamer.runs.zoo import resolved
-from gossamer.scoring.evaluations import Scoring, bench_for
-from gossamer.scoring.findings import RealRecords, Scored, Terms
-from gossamer.scoring.targets import Target, TargetFinder
-from gossamer.scoring.terms import check_numbers, usual_seeds, usual_terms
+
+if TYPE_CHECKING:
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.findings import RealRecords, Scored, Terms
+    from gossamer.scoring.targets import Target, TargetFinder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +74,15 @@ class ScoringChoice:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds, one a repetition."""
+        from gossamer.scoring.terms import usual_seeds
+
         return usual_seeds(self.seed, self.num_seeds, is_quick=self.quick)
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
         """Return the finder of targets to score against real records."""
+        from gossamer.estimators import load_generator
+        from gossamer.scoring.targets import TargetFinder
+
         return TargetFinder(real=real, load=load_generator, columns=self.series.columns(), evenness=self.evenness)
 
     def check(self) -> None:
@@ -86,6 +91,8 @@ class ScoringChoice:
         Raises:
             InputError: naming the option.
         """
+        from gossamer.scoring.terms import check_numbers
+
         options = ("--num-samples", "--num-seeds", "--num-workers")
         check_numbers(options, self.num_samples, self.num_seeds, self.num_workers)
         if not 0 <= self.seed < 2**31:
@@ -105,6 +112,9 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
         InputError: an option asks for nothing. Test images or labels are missing, or test images are of another shape
             or of other classes. The run began with another key or with other records.
     """
+    from gossamer.scoring.evaluations import bench_for
+    from gossamer.scoring.findings import RealRecords
+
     choice.check()
     need("evaluate", "scoring")
     data, choice = load_divided(choice, targets)
@@ -230,6 +240,9 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
     Raises:
         InputError: records that cannot be scored.
     """
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.evaluations import Scoring
+
     cache = CacheFolder.default()
     scoring = Scoring.begin(_terms(choice, targets, cache), targets, real, cache)
     if scoring.lacking:
@@ -241,6 +254,8 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
 
 
 def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+    from gossamer.scoring.terms import usual_terms
+
     return usual_terms(
         targets,
         cache,
