@@ -101,7 +101,7 @@ def test_a_helper_that_finds_other_settings_tells_the_first(
         told.append(fault)
         raise fault
 
-    monkeypatch.setattr(processes, "Ranks", telling)
+    monkeypatch.setattr("gossamer.mechanisms.crew.Ranks", telling)
     as_process(1, 2)
     said = train_tiny("digits", finished, "--num-steps", 7)
     assert (said.code, said.out, said.err) == (2, "", "")
