@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gossamer.data.columns_read import ColumnsRead
-from gossamer.data.identities import digests_of_names
+from gossamer.data.identities import digests_of_contents, digests_of_names
 from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
@@ -252,6 +253,11 @@ class RecordSet:
     def num_records(self) -> int:
         """Number of records, at least 1. Private if people are protected."""
         return self.x.shape[0]
+
+    @functools.cached_property
+    def content_digests(self) -> np.ndarray:
+        """Digest of each record, of its values and its label: uint8 (num_records, 32). Private, and computed once."""
+        return digests_of_contents(self.x, self.y, self.room)
 
     def as_published(self, name: str) -> RecordSet:
         """Return the same records under the name of a published set. Readers of published sets alone may do this."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
+from gossamer.nn.descent import AbstractDescent, AdamDescent
 from gossamer.nn.ensemble import Tensors
 from gossamer.nn.registered import check_own_generator
 from gossamer.nn.settings import Adam
@@ -28,12 +29,11 @@ class TrainedNetwork:
     """A network in training and its optimiser, as they travel between sites.
 
     Args:
-        network: on its device.
-        optimiser: Adam or plain gradient descent, of all its parameters.
+        optimiser: Adam or plain gradient descent, of all parameters of the network.
     """
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        self.network, self.optimiser = network, optimiser
+    def __init__(self, optimiser: AbstractDescent) -> None:
+        self.network, self.optimiser = optimiser.network, optimiser
 
     def travelling(self) -> Tensors:
         """Return the network and the moments of its optimiser. Plain gradient descent has none.
@@ -43,7 +43,7 @@ class TrainedNetwork:
         """
         found = {f"{_NETWORK}{name}": tensor for name, tensor in self._numbers().items()}
         for name, parameter in self._with_moments().items():
-            kept = self.optimiser.state.get(parameter, {})
+            kept = self.optimiser.moments.get(name, {})
             for prefix, moment in _MOMENTS.items():
                 found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
         return found
@@ -58,17 +58,17 @@ class TrainedNetwork:
         """
         numbers = {name: tensors[f"{_NETWORK}{name}"] for name in self._numbers()}
         self.network.load_state_dict(self.network.state_dict() | numbers)
-        self.optimiser.state.clear()
+        self.optimiser.moments.clear()
         for name, parameter in self._with_moments().items() if num_updates else ():
             moments = {
                 moment: tensors[f"{prefix}{name}"].to(parameter.device, copy=True)
                 for prefix, moment in _MOMENTS.items()
             }
             moments[_SQUARE].clamp_min_(0.0)
-            self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
+            self.optimiser.moments[name] = {"step": torch.tensor(float(num_updates))} | moments
 
     def _with_moments(self) -> dict[str, nn.Parameter]:
-        return dict(self.network.named_parameters()) if isinstance(self.optimiser, torch.optim.Adam) else {}
+        return dict(self.network.named_parameters()) if isinstance(self.optimiser, AdamDescent) else {}
 
     def _numbers(self) -> Tensors:
         """Return the tensors of the network but its counters, which no result depends on."""
@@ -96,7 +96,7 @@ class AveragedGenerator:
         self.network = recipe.build(public_stream(seed, "generator weights"))
         start.put_into(self.network, GENERATOR)
         self.network.to(device)
-        self.optimiser = optimiser_of(adam, self.network)
+        self.optimiser = AdamDescent(adam, self.network)
         self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}
 
     def _averaged(self) -> dict[str, Tensor]:
@@ -125,8 +125,7 @@ class AveragedGenerator:
 
     def update(self, angle: float, final: float) -> None:
         """Update the weights by their gradients, at the learning rate of `cosine_decay`."""
-        self.optimiser.param_groups[0]["lr"] = self._adam.learning_rate * cosine_decay(angle, final)
-        self.optimiser.step()
+        self.optimiser.step(self._adam.learning_rate * cosine_decay(angle, final))
 
     def move_average(self, decay: float, num_updates: int) -> None:
         """Let the average follow the weights: their plain mean at first, until ``decay`` is longer."""
@@ -159,7 +158,7 @@ class AveragedGenerator:
             float32 by name, the tensors in use. Moments are zeros before the first update.
         """
         average = {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
-        return TrainedNetwork(self.network, self.optimiser).travelling() | average
+        return TrainedNetwork(self.optimiser).travelling() | average
 
     def take_up(self, tensors: Tensors, num_updates: int) -> None:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
@@ -168,15 +167,8 @@ class AveragedGenerator:
             tensors: of the declared names and shapes. Any numbers will do.
             num_updates: updates that led to them, public.
         """
-        TrainedNetwork(self.network, self.optimiser).take_up(tensors, num_updates)
+        TrainedNetwork(self.optimiser).take_up(tensors, num_updates)
         self.average = {name: tensors[f"{_AVERAGE}{name}"].to(self._device, copy=True) for name in self.average}
-
-
-def optimiser_of(adam: Adam, network: nn.Module) -> torch.optim.Adam:
-    """Return an optimiser of all parameters of a network."""
-    return torch.optim.Adam(
-        network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
-    )
 
 
 def cosine_decay(angle: float, final: float) -> float:

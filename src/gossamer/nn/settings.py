@@ -1,4 +1,4 @@
-"""The public settings of networks, without torch: what they promise, how they are checked, what several share."""
+"""The public settings of networks, without torch: their interface, their checks, and parts that several share."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.averaged import AveragedGenerator, TrainedNetwork, cosine_decay, optimiser_of
+from gossamer.methods.averaged import AveragedGenerator, TrainedNetwork, cosine_decay
 from gossamer.methods.dp_cgan.settings import DPCGANConfig, GradientDescent, plan
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.starting import DISCRIMINATOR, FRESH, GENERATOR, Networks, PublicStart
@@ -33,6 +33,7 @@ from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import ReleasedEnergy
+from gossamer.nn.descent import AbstractDescent, AdamDescent, PlainDescent
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.images.settings import MLPDiscriminatorConfig
 from gossamer.nn.registered import check_own_critic
@@ -259,8 +260,7 @@ class PublicNetworks:
         for name, parameter in self.parameters().items():
             assert parameter.grad is not None
             parameter.grad += released[name]
-        self._descent.param_groups[0]["lr"] = _learning_rate(self._config, step)
-        self._descent.step()
+        self._descent.step(_learning_rate(self._config, step))
         return float(loss.detach())
 
     def improve_generator(self, step: int) -> None:
@@ -316,7 +316,7 @@ class PublicNetworks:
 
     @property
     def _trained_discriminator(self) -> TrainedNetwork:
-        return TrainedNetwork(self._discriminator, self._descent)
+        return TrainedNetwork(self._descent)
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average and optimisers, the tensors in use."""
@@ -342,12 +342,12 @@ def travels(config: DPCGANConfig, spec: AbstractSpec) -> Tensors:
     return PublicNetworks(config, spec, torch.device("cpu"), torch.float32).travelling()
 
 
-def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.optim.Optimizer:
+def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> AbstractDescent:
     match settings:
         case GradientDescent():
-            return torch.optim.SGD(network.parameters(), lr=settings.learning_rate)
+            return PlainDescent(network)
         case Adam():
-            return optimiser_of(settings, network)
+            return AdamDescent(settings, network)
 
 
 def _learning_rate(config: DPCGANConfig, step: int) -> float:

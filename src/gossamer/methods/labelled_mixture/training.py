@@ -25,12 +25,13 @@ from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.streams import public_stream
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
-from gossamer.methods.averaged import cosine_decay, optimiser_of
+from gossamer.methods.averaged import cosine_decay
 from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixtureReport
 from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan, sized
 from gossamer.methods.protected import bundles, units_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, Progress, RunContext
+from gossamer.nn.descent import AdamDescent
 from gossamer.nn.labelled import LabelledGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -88,7 +89,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         num_parameters = sum(map(torch.numel, self._parameters().values()))
         size = max(num_parameters, math.prod(records.spec.shape))
         super().__init__(config.own_mixture, plan(config, slots), records, noise, context, size)
-        self._optimiser = optimiser_of(config.adam, self._network.teacher)
+        self._optimiser = AdamDescent(config.adam, self._network.teacher)
         self._average = {name: tensor.detach().clone() for name, tensor in self._parameters().items()}
         if context.state is not None:
             self._restore(context.state)
@@ -127,8 +128,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         for name, parameter in self._network.teacher.named_parameters():
             parameter.grad = released[name]
         decay = cosine_decay(math.pi * number / config.teacher_steps, config.final_learning_rate)
-        self._optimiser.param_groups[0]["lr"] = config.adam.learning_rate * decay
-        self._optimiser.step()
+        self._optimiser.step(config.adam.learning_rate * decay)
         weight = min(config.moving_average, 1 - 1 / (number + 1))
         for name, parameter in self._parameters().items():
             self._average[name].lerp_(parameter.detach(), 1 - weight)
