@@ -1,7 +1,7 @@
 """The updates of one network by its gradients: plain descent, and Adam.
 
-They compute the same as the classes of `torch.optim`, to the last bit. Those import torch's compiler at their first use,
-a second at the start of every training.
+They compute the same as the classes of `torch.optim`, to the last bit. Those import torch's compiler at their first
+use, a second at the start of every training.
 """
 
 from __future__ import annotations
