@@ -2,23 +2,27 @@
 
     python examples/one_critic_a_person.py
 
-Digits of scikit-learn are given to people who do not exist, four to each. Protected are all images of one person. As
-many critics as people: a secret key deals each person to a critic by itself, so that a critic has one on average. It
-may have two or nobody, at the same price. Nothing is written. GOSSAMER_EXAMPLE_STEPS makes it shorter.
+Digits of scikit-learn are given to people who do not exist, four to each. Protected are all images of one person. A
+roster names everybody who may have records, and twenty who have none. By it each person gets a critic of their own: a
+secret key matches names and critics, one to one. All files are made in a folder that is gone afterwards.
+GOSSAMER_EXAMPLE_STEPS makes it shorter.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from gossamer import GSWGAN, ReleasedGenerator, privacy
+from gossamer import PrivacyStatement, load, privacy
+from gossamer.cli.main import main
 
 DELTA = 1e-5
 PAPER = {"num_critics": 1000, "noise_multiplier": 1.07, "num_steps": 20_000, "batch_size": 32}
-IMAGES_A_PERSON = 4
+IMAGES_A_PERSON, NUM_WITHOUT = 4, 20
 
 
 def paper() -> dict[str, float]:
@@ -33,25 +37,36 @@ def paper() -> dict[str, float]:
     }
 
 
-def trained() -> ReleasedGenerator:
-    """Return a generator of the made-up people, with one draw a step as in the paper, and with noise for epsilon 10."""
+def write_people(records: Path, roster: Path) -> None:
+    """Write digits with a made-up person each, and the public list of all who may have some, one name a line."""
     flat, y = map(np.asarray, load_digits(return_X_y=True))
-    num_people = len(flat) // IMAGES_A_PERSON  # public: as many as a roster has names
+    num_people = len(flat) // IMAGES_A_PERSON
+    people = [f"person {number}" for number in range(num_people + NUM_WITHOUT)]
     kept = slice(num_people * IMAGES_A_PERSON)
     images = (flat / 16).astype("float32").reshape(-1, 8, 8)
-    names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(flat))])
-    num_steps = int(os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000"))
-    as_paper = {"num_critics": num_people, "draws_per_step": 1, "critics_per_draw": None, "batch_size": 32}
-    model = GSWGAN(
-        10.0, DELTA, recipe="digits-cpu", unit="person", num_people=num_people, num_steps=num_steps, **as_paper
-    )
-    return model.fit(images[kept], y[kept], names[kept]).released
+    np.savez(records, x=images[kept], y=y[kept], person=np.repeat(people[:num_people], IMAGES_A_PERSON))
+    roster.write_text("\n".join(people) + "\n", encoding="utf-8")
+
+
+def trained(folder: Path) -> PrivacyStatement:
+    """Train on the made-up people, with one draw a step as in the paper and noise for epsilon 10: the statement."""
+    records, roster, run = folder / "people.npz", folder / "roster.txt", folder / "run"
+    write_people(records, roster)
+    num_steps = os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000")
+    words = f"--unit person --num-classes 10 --epsilon 10 --delta {DELTA} --recipe digits-cpu --num-steps {num_steps}"
+    as_paper = "--draws-per-step 1 --critics-per-draw none --batch-size 32 --plain"
+    files = ["--data", str(records), "--roster", str(roster), "--out", str(run)]
+    code = main(["train", "gs-wgan", *files, *words.split(), *as_paper.split()])
+    if code != 0:
+        raise SystemExit(code)
+    return load(run).statement
 
 
 if __name__ == "__main__":
     print("the paper's setting, epsilon at delta 1e-5 for one person:")
     for reading, epsilon in paper().items():
         print(f"  {reading}: {epsilon:.4g}")
-    statement = trained().statement
+    with tempfile.TemporaryDirectory() as folder:
+        statement = trained(Path(folder))
     print(f"made-up people: {statement.claim}, proved for noise multiplier {statement.noise_multiplier:.4g}")
     print(f"  the paper's formula says epsilon {statement.published_epsilon:.4g} for the same draws and noise")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gossamer.methods.catalogue import METHODS
+
 Gossamer = Callable[..., Any]
 FORM = ("--shape", "1,8,8", "--classes", "0,1", "--num-features", "20", "--num-fit-steps", "3")
 NAMES = ("north", "south")
@@ -117,10 +119,14 @@ def test_sites_that_are_none_are_refused_in_one_line(
     assert not (tmp_path / "study").exists()
 
 
-def test_a_method_that_does_not_work_between_sites_is_refused(gossamer: Gossamer, tmp_path: Path) -> None:
-    done = gossamer("federate", "plan", "labelled-mixture", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
+def test_a_method_that_does_not_work_between_sites_is_refused(
+    gossamer: Gossamer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tuple(method for method in METHODS if method.name != "dp-merf")
+    monkeypatch.setattr("gossamer.cli.federate.METHODS", others)
+    done = gossamer("federate", "plan", "dp-merf", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
     assert done.code == 2
-    assert "dp-mixture" in done.err
+    assert "labelled-mixture" in done.err
 
 
 GAN = (
@@ -156,6 +162,47 @@ def test_two_sites_send_networks(gossamer: Gossamer, study: Path) -> None:
     assert gossamer("report", out, "--out", home / "report.html").code == 0
     claim = json.loads((out / "release" / "privacy.json").read_text())
     assert [round(site["epsilon"], 1) for site in claim["sites"]] == [5, 3]
+
+
+LABELLED = ("--mixture.generator.num-directions", "4", "--teacher-steps", "3")
+
+
+def test_two_sites_send_sums_and_then_a_teacher(gossamer: Gossamer, study: Path) -> None:
+    """Three rounds of sums and two of the teacher, to a release that verify holds and that names records."""
+    home, out = study.parent, study.parent / "labelled"
+    words = ("--sites", "north:40:5,south:60:3:1e-4", *FORM[:4], *LABELLED, "--steps-per-round", 2, "--out", out)
+    done = gossamer("federate", "plan", "labelled-mixture", *words)
+    assert done.code == 0, done.err
+    assert "labelled-mixture in 5 rounds" in done.out
+    assert "3 rounds of one sum each, then 2 private steps of each site in a round, 6 in all" in done.out
+    state = out / "plan.json"
+    for number in range(1, 6):
+        files = []
+        for name in NAMES:
+            data = ("--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, "--cap", 6)
+            done = gossamer("federate", "contribute", state, "--site", name, *data)
+            assert done.code == 0, done.err
+            files.append(out / f"{name}-round-{number}.safetensors")
+        kind = "one noisy sum" if number < 4 else "networks of 16 tensors"
+        assert kind in gossamer("federate", "show", files[0]).out
+        done = gossamer("federate", "combine", state, *files)
+        assert done.code == 0, done.err
+        state = out / f"round-{number + 1}.safetensors"
+    assert "round 3 of 5 comes now: covariances" in gossamer("federate", "show", out / "round-3.safetensors").out
+    shown = gossamer("federate", "show", out / "round-5.safetensors").out
+    assert "round 3: a sum of 20 numbers, from north, south" in shown
+    assert "round 4: networks, from north, south" in shown
+    assert "round 5 of 5 comes now: steps 6 to 6 of each site" in shown
+    assert "6 steps of 6" in gossamer("federate", "show", home / "north").out
+    verified = gossamer("verify", out)
+    assert verified.code == 0
+    assert "noise of the site south are those of privacy.json" in verified.out
+    named = gossamer("predict", out, "--data", home / "north.npz", "--num-classes", 2, "--out", home / "named.csv")
+    assert named.code == 0, named.err
+    assert gossamer("report", out, "--out", home / "report.html").code == 0
+    claim = json.loads((out / "release" / "privacy.json").read_text())
+    assert [round(site["epsilon"], 1) for site in claim["sites"]] == [5, 3]
+    assert "the teacher, which names their classes" in (out / "release" / "PRIVACY.md").read_text()
 
 
 def test_steps_of_a_round_are_for_networks_alone(gossamer: Gossamer, tmp_path: Path) -> None:

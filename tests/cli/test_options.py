@@ -82,6 +82,17 @@ def test_values_of_every_kind_are_read() -> None:
     )  # fmt: skip
 
 
+def test_none_takes_the_place_of_a_number_that_a_setting_may_lack() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Lacking:
+        most: int | None = 5
+        count: int = 5
+
+    assert read_arguments(Lacking, ["--most", "none"], program="test") == Lacking(most=None)
+    with pytest.raises(InputError, match="no whole number"):
+        read_arguments(Lacking, ["--count", "none"], program="test")
+
+
 def test_what_is_not_given_stays_as_it_was() -> None:
     """A reader that builds settings anew from what was typed would lose the recipe's other values without a word."""
     recipe = Settings(num_steps=50, shape=Square(side=3.0), stages=(Square(side=5.0),), sizes=(8, 8))

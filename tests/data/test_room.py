@@ -49,6 +49,27 @@ def test_a_small_array_is_in_memory(tmp_path: Path) -> None:
     assert resident() - before < 2**20
 
 
+def test_arrays_together_decide_which_lies_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second array of two thirds of the bound is one too many, until the first is gone with all views of it."""
+    monkeypatch.setattr(room, "LARGE_BYTES", 2**22)
+    place, two_thirds, held = Disk(tmp_path), (2**22 // 6,), []
+
+    def is_on_disk(shape: tuple[int, ...]) -> bool:
+        held.append(place.array(shape))
+        return not held[-1].flags.owndata
+
+    assert [is_on_disk(two_thirds), is_on_disk(two_thirds), is_on_disk(two_thirds)] == [False, True, True]
+    assert not is_on_disk((2**22 // 32 // 4,))  # a small one takes memory in any case
+    view = held[0][5:]
+    held.clear()
+    gc.collect()
+    assert is_on_disk(two_thirds)  # a view of the first is still in use
+    held.clear()
+    del view
+    gc.collect()
+    assert not is_on_disk(two_thirds)
+
+
 def test_pages_of_a_large_array_are_given_back_and_keep_their_content(disk: Disk) -> None:
     before, values = resident(), disk.array(SHAPE)
     values[:] = np.arange(SHAPE[0], dtype=np.float32)[:, None, None]

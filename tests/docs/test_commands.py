@@ -41,6 +41,7 @@ METHODS = {
         "plan dp-merf",
         "plan gs-wgan",
         "plan dp-cgan",
+        "plan labelled-mixture",
     ),
 }
 BLOCK = re.compile(

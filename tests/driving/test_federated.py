@@ -14,6 +14,7 @@ import torch
 from federated_sites import (
     DP_GAN,
     GAN,
+    LABELLED,
     MERF,
     ONE,
     SEVERAL,
@@ -31,13 +32,13 @@ from gossamer.driving.claims import Known, check_claim
 from gossamer.driving.examination import examine
 from gossamer.driving.federated.combining import combine, released, write_federated_release
 from gossamer.driving.federated.contributing import contribute
-from gossamer.driving.federated.plan import FederatedPlan
+from gossamer.driving.federated.plan import FederatedPlan, check_works_between_sites
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.federated.site_folder import JoinedPlan
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise
 from gossamer.methods.catalogue import METHODS, method_of
-from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
+from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
@@ -347,14 +348,14 @@ def test_a_site_that_lost_its_plans_or_its_identity_is_refused(tmp_path: Path) -
 
 def test_every_method_that_works_between_sites_is_tested_here() -> None:
     assert {method.name for method in METHODS if method.works_between_sites} == {
-        method_of(config).name for config in (ONE, SEVERAL, MERF, GAN, DP_GAN)
+        method_of(config).name for config in (ONE, SEVERAL, MERF, GAN, DP_GAN, LABELLED)
     }
 
 
 def test_a_method_that_sends_neither_sums_nor_networks_is_refused() -> None:
-    config = LABELLED_MIXTURE.recipes[0].config
-    with pytest.raises(InputError, match="labelled-mixture does not work between sites yet"):
-        plan_for(config, SLOTS)
+    alone = dataclasses.replace(DP_MERF, works_between_sites=False)
+    with pytest.raises(InputError, match="dp-merf does not work between sites yet; the methods that do are gs-wgan"):
+        check_works_between_sites(alone)
 
 
 # ---- what a coordinator refuses --------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from federated_sites import MERF, answer, plan_for, records
+from federated_sites import LABELLED, MERF, all_rounds, answer, plan_for, records
+from prices import priced_once
 
 from gossamer.driving.federated.combining import combine, released
 from gossamer.driving.federated.flower import answering, gathering, messages, processes
@@ -81,6 +82,21 @@ def test_what_nodes_answer_is_what_sites_write(tmp_path: Path, plan: FederatedPl
     assert sorted(content for _, content in files) == sorted(content for _, content in by_files)
     assert combine(plan.to_bytes(), files).round.digest == combine(plan.to_bytes(), by_files).round.digest
     assert "the site paris answered" in said
+
+
+def test_sums_and_then_a_teacher_come_the_same_way(tmp_path: Path) -> None:
+    with priced_once():
+        plan = plan_for(LABELLED, SLOTS, steps_per_round=4)
+        now, kinds = Round(plan=plan), []
+        while not now.is_over:
+            grid: Any = Nodes([of(tmp_path, "paris"), of(tmp_path, "berlin")])
+            files = gathering.gather(grid, now.to_bytes(), "round", wait=60.0, note=lambda words: None)
+            kinds.append(len(Contribution.read(files[0][1], "one").tensors))
+            now = Round.read(combine(now.to_bytes(), files).round.to_bytes(), "next")
+        by_files = all_rounds(tmp_path, plan, HELD)
+        assert now.digest == by_files.digest
+        assert kinds == [1, 1, 1, 16, 16]
+        released(now).check_finite()
 
 
 def test_a_round_goes_on_without_a_site_that_gives_nothing(tmp_path: Path, plan: FederatedPlan) -> None:

@@ -58,6 +58,20 @@ def test_a_million_series_are_learnt_from_in_600_mb(tmp_path: Path) -> None:
     assert (out / "release" / "generator.safetensors").is_file()
 
 
+def test_a_table_of_400_000_series_is_learnt_from_in_520_mb(tmp_path: Path) -> None:
+    """Values and features are on the disk, as of a million of them."""
+    cells = [f"{value / 1000:.3f}" for value in range(1000)]
+    rng = np.random.default_rng(0)
+    with (tmp_path / "x.csv").open("w", encoding="ascii") as file:
+        file.write(",".join(f"t{number}" for number in range(LENGTH)) + ",kind\n")
+        for row in rng.integers(1000, size=(400_000, LENGTH)):
+            file.write(f"{','.join(map(cells.__getitem__, row))},{'ab'[row[0] % 2]}\n")
+    facts = ("--low", "0", "--high", "1", "--class-column", "kind", "--class-names", "a,b")
+    words = ("--data", tmp_path / "x.csv", *facts, "--epsilon", "10", "--out", tmp_path / "run", "--plain")
+    peak = peak_of("train", "dp-mixture", *words)
+    assert peak <= 520e6, f"{peak / 1e6:.0f} MB"
+
+
 def test_a_million_images_are_drawn_in_800_mb(tmp_path: Path) -> None:
     """The peak of a million follows from those of two smaller numbers, since a straight line joins them."""
     recipe = GeneratorRecipe(

@@ -131,6 +131,17 @@ def test_a_record_of_a_batch_has_the_probabilities_that_it_has_alone(monkeypatch
     assert torch.allclose(ReleasedClassifier.of(OWN).probabilities(X), whole)
 
 
+def test_the_likelihood_of_a_record_is_the_mean_over_its_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    brighter = torch.stack([X, (X + 0.2).clamp_max(1), (X + 0.4).clamp_max(1)])
+    monkeypatch.setattr(BrightMeansIll, "looks", lambda self, samples: iter(brighter))
+    monkeypatch.setattr(BrightMeansIll, "sureness", 0.5)
+    found = ReleasedClassifier.of(OWN).probabilities(X)
+    likelihoods = torch.exp(0.5 * 4 * brighter.double().flatten(start_dim=2).mean(dim=2)).mean(dim=0)
+    expected = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64).sqrt().repeat(7, 1)
+    expected[:, 1] *= likelihoods
+    assert torch.allclose(found, expected / expected.sum(dim=1, keepdim=True))
+
+
 @pytest.mark.parametrize("name", [method.name for method in METHODS])
 def test_a_method_says_that_it_classifies_if_its_generator_does(name: str) -> None:
     """The refusal of one method names the others by this word."""

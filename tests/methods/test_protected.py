@@ -206,7 +206,7 @@ def earlier_releases(step: int) -> list[Tensor]:
 def mixture_rows(private: RecordSet, unit: Unit, released: list[Tensor]) -> Tensor:
     """What each record adds to the next release of DP-mixture, after the same earlier ones."""
     slots = PublicSlots(3000, unit)
-    state = {"form": "with offset", "step": len(released), "released": released}
+    state = {"form": "with a shrunk second moment", "step": len(released), "released": released}
     given = RunContext(delta=1e-4, slots=slots, state=state)
     training = DPMixtureTraining(MIXTURE, private, DeterministicNoise(0), given)
     return in_order(training._slots(len(released)), private, unit)

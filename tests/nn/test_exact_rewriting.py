@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from gossamer.nn.conv_critic import AbstractConvCritic
-from gossamer.nn.ensemble import Ensemble, adam_step, outputs, slopes, stack
+from gossamer.nn.ensemble import Ensemble, adam_step, outputs, scores_and_slopes, stack
 from gossamer.nn.images.mlp import MLPCritic
 from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
@@ -70,7 +70,9 @@ def test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty(
 ) -> None:
     ensemble, samples, labels = critics(name, classes, num)
     parameters = {key: tensor.requires_grad_() for key, tensor in ensemble.parameters.items()}
-    found = slopes(ensemble, parameters, samples, labels)
+    scored = samples.flip(1), labels
+    scores, found = scores_and_slopes(ensemble, parameters, scored, (samples, labels))
+    torch.testing.assert_close(scores, outputs(ensemble, parameters, *scored), rtol=1e-12, atol=1e-14)
     plain = by_double_backward(ensemble, parameters, samples, labels)
     torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-14)
     gradients = penalty_gradients(ensemble, found, parameters)
@@ -79,7 +81,7 @@ def test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty(
 
 
 def test_a_slope_without_the_kinks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def straight(self: AbstractConvCritic, sample: Tensor, label: Tensor | None) -> Tensor:
+    def straight(self: AbstractConvCritic, weights: object, sample: Tensor, label: Tensor | None) -> Tensor:
         features = sample
         sides = []
         for conv in self.convs:
@@ -90,7 +92,7 @@ def test_a_slope_without_the_kinks_is_caught(monkeypatch: pytest.MonkeyPatch) ->
             slope = conv.turned_back(slope, conv.effective_weight(), side)
         return slope
 
-    monkeypatch.setattr(AbstractConvCritic, "slope", straight)
+    monkeypatch.setattr(AbstractConvCritic, "_slope", straight)
     with pytest.raises(AssertionError):
         test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty("conv", 0, 1)
 
@@ -105,7 +107,7 @@ class Squared(MLPCritic):
 def test_a_subclass_with_a_score_of_its_own_has_that_scores_slope() -> None:
     network = Squared(MLPCriticConfig(hidden_sizes=(5,)), shape=(1, 6, 6), num_classes=0, rng=seeded())
     ensemble, samples = stack([network, network]), torch.rand(2, 4, 1, 6, 6, generator=seeded(1))
-    found = slopes(ensemble, ensemble.parameters, samples, None)
+    _, found = scores_and_slopes(ensemble, ensemble.parameters, (samples, None), (samples, None))
     torch.testing.assert_close(found, by_double_backward(ensemble, ensemble.parameters, samples, None))
 
 

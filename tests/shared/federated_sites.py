@@ -23,6 +23,7 @@ from gossamer.methods.dp_cgan.settings import DPCGANConfig
 from gossamer.methods.dp_merf.settings import DPMERFConfig
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, DistanceCritic, GSWGANConfig, Stage
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.records_expected import RecordsExpected
 from gossamer.nn.images.settings import (
@@ -32,6 +33,7 @@ from gossamer.nn.images.settings import (
     MLPDiscriminatorConfig,
     MLPGeneratorConfig,
 )
+from gossamer.nn.labelled_settings import TeacherConfig
 from gossamer.nn.settings import Adam
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
@@ -62,6 +64,10 @@ DP_GAN = DPCGANConfig(
     discriminator_steps=2, discriminator_optimiser=Adam(learning_rate=0.01), final_learning_rate=0.1,
     moving_average=0.5, chunk_size=4,
 )  # fmt: skip
+LABELLED = LabelledMixtureConfig(
+    mixture=ONE, teacher=TeacherConfig(hidden_sizes=(4,)), teacher_steps=7, sample_rate=0.2, chunk_size=4
+)
+"""Three sums, and then seven steps of the teacher."""
 
 
 class ZeroNoise(DeterministicNoise):

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -31,8 +30,10 @@ from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson,
 from gossamer.auditing.planted import Silence, silent_function, silent_layer
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.gate import StepGate
+from gossamer.mechanisms.jobs import perform_each
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -71,6 +72,7 @@ class Effort:
         num_bits: least number of secret bits of the composition. Runs are played until there are so many.
         confidence: of each bound.
         seed: of bits and directions. Noise and coins are drawn by the mechanism, and secret.
+        crew: the processes of this command, which runs of the composition are dealt over.
 
     Raises:
         InputError: a number out of range.
@@ -80,6 +82,7 @@ class Effort:
     num_bits: int = 10_000
     confidence: float = 0.999
     seed: int = 0
+    crew: AbstractCrew = ALONE
 
     def __post_init__(self) -> None:
         for name, least in (("num_games", 8), ("num_bits", 1), ("seed", 0)):
@@ -275,14 +278,15 @@ def audit_draws(
 
     Args: as of `audit_answers`. `watch` is told of the progress.
     """
+    return _audit_critics(plan, delta, effort, functools.partial(_play_draws, plan, make), watch)
 
-    def watched(canaries: Canaries) -> CanaryOneOfMany:
-        return CanaryOneOfMany(make(plan), plan, canaries)
 
-    def silent(door: CanaryOneOfMany, step: int, silence: Tensor) -> None:
+def _play_draws(plan: OneOfManyPlan, make: MakeOneOfMany, canaries: Canaries) -> np.ndarray:
+    """Play all draws of a run in which every critic but the canaries is silent, and return the evidence."""
+    door, silence = CanaryOneOfMany(make(plan), plan, canaries), _silence(plan, canaries)
+    for step in range(plan.num_steps):
         door.release(step, lambda coins: silence.expand(len(coins), -1, -1))
-
-    return _audit_critics(plan, delta, effort, watched, silent, watch)
+    return door.evidence.numpy()
 
 
 def audit_sums(
@@ -300,49 +304,30 @@ def audit_sums(
     Args: as of `audit_summed_answers`. `watch` is told of the progress. `centre` is a public centre of the answers to
         all samples, a vector as long as there are canaries (`num_critic_canaries`), or None.
     """
-
-    def watched(canaries: Canaries) -> CanarySumOfMany:
-        return CanarySumOfMany(make(plan), plan, canaries)
-
-    def silent(door: CanarySumOfMany, step: int, silence: Tensor) -> None:
-        if centre is None:
-            door.release(step, lambda critics, groups: silence.expand(len(critics), -1, -1))
-        else:
-            # Around a centre a silent critic says the centre.
-            around = centre.to(silence).expand(plan.batch_size, -1)
-            door.release(step, lambda critics, groups: (silence + centre).expand(len(critics), -1, -1), around)
-
-    return _audit_critics(plan, delta, effort, watched, silent, watch)
+    return _audit_critics(plan, delta, effort, functools.partial(_play_sums, plan, make, centre), watch)
 
 
-D = TypeVar("D", CanaryOneOfMany, CanarySumOfMany)
+def _play_sums(plan: SumOfManyPlan, make: MakeSumOfMany, centre: Tensor | None, canaries: Canaries) -> np.ndarray:
+    """Play all sums of a run in which every critic but the canaries is silent, and return the evidence."""
+    door, silence = CanarySumOfMany(make(plan), plan, canaries), _silence(plan, canaries)
+    # Around a centre a silent critic says the centre.
+    said, around = silence, ()
+    if centre is not None:
+        said, around = silence + centre, (centre.to(silence).expand(plan.batch_size, -1),)
+    for step in range(plan.num_steps):
+        door.release(step, lambda critics, groups: said.expand(len(critics), -1, -1), *around)
+    return door.evidence.numpy()
+
+
+def _silence(plan: AbstractCriticsPlan, canaries: Canaries) -> Tensor:
+    """Return the answers of a silent critic to a group of samples, (1, B/c, width)."""
+    return torch.zeros(1, plan.batch_size // plan.draws_per_step, canaries.num)
 
 
 def _audit_critics(
-    plan: AbstractCriticsPlan,
-    delta: float,
-    effort: Effort,
-    watched: Callable[[Canaries], D],
-    silent: Callable[[D, int, Tensor], None],
-    watch: Watch,
+    plan: AbstractCriticsPlan, delta: float, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch
 ) -> AuditResult:
-    """Play whole runs of a door with canaries, and compare the bound from all guesses with the plan's price.
-
-    Args:
-        plan: the plan with the claim.
-        delta: of the claim.
-        effort: bits and confidence.
-        watched: makes a door with canaries among its critics.
-        silent: releases a step of it in which every other critic gives the answers (1, B/c, width), which are zero.
-        watch: told of the progress.
-    """
-
-    def play(canaries: Canaries) -> np.ndarray:
-        door, silence = watched(canaries), torch.zeros(1, plan.batch_size // plan.draws_per_step, canaries.num)
-        for step in range(plan.num_steps):
-            silent(door, step, silence)
-        return door.evidence.numpy()
-
+    """Play whole runs of a door with canaries, and compare the bound from all guesses with the plan's price."""
     played = rounds(num_critic_canaries(plan), effort, play, watch)
     return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
 
@@ -366,14 +351,16 @@ def audit_samples(
     Args: as of `audit_gradients`. `watch` is told of the progress.
     """
     num = min(plan.num_slots, _MOST_CANARIES)
-
-    def play(canaries: Canaries) -> np.ndarray:
-        tags = tags_of(canaries, num).repeat_interleave(plan.records_per_unit)
-        door = make(plan, only_canaries(plan, num), (torch.zeros(len(tags), 1), tags))
-        return _play_gradient(plan, canaries, door, silent_function(num))
-
-    played = rounds(num, effort, play, watch)
+    played = rounds(num, effort, functools.partial(_play_samples, plan, make), watch)
     return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def _play_samples(plan: PoissonPlan, make: MakePoisson, canaries: Canaries) -> np.ndarray:
+    """Play all samples of a run on canaries alone, and return the evidence."""
+    num = canaries.num
+    tags = tags_of(canaries, num).repeat_interleave(plan.records_per_unit)
+    door = make(plan, only_canaries(plan, num), (torch.zeros(len(tags), 1), tags))
+    return _play_gradient(plan, canaries, door, silent_function(num))
 
 
 def only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
@@ -395,18 +382,22 @@ def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser,
 
 
 def rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch) -> Guesses:
-    """Play runs with fresh bits until there are enough bits."""
+    """Play runs with fresh bits until there are enough bits.
+
+    Args:
+        num: bits of one run.
+        effort: least number of all bits, seed, and the processes that runs are dealt over.
+        play: a run with canaries, to the evidence on their bits. With several processes a function of a module.
+        watch: told of the progress.
+    """
     rng = np.random.default_rng(effort.seed)
-
-    def played() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        num_runs = -(-effort.num_bits // num)
-        for run in range(num_runs):
-            canaries = toss_canaries(num, rng)
-            yield play(canaries), canaries.bits.numpy()
-            watch((run + 1) * num, num_runs * num)
-
-    evidence, bits = zip(*played(), strict=True)
-    return Guesses(evidence=np.concatenate(evidence), bits=np.concatenate(bits))
+    tossed = [toss_canaries(num, rng) for _ in range(-(-effort.num_bits // num))]
+    evidence = {}
+    for run, found in perform_each(effort.crew, play, [(canaries,) for canaries in tossed]):
+        evidence[run] = found
+        watch(len(evidence) * num, len(tossed) * num)
+    bits = np.concatenate([canaries.bits.numpy() for canaries in tossed])
+    return Guesses(evidence=np.concatenate([evidence[run] for run in range(len(tossed))]), bits=bits)
 
 
 def of_guesses(kind: str, rounds: Guesses, claimed_epsilon: float, delta: float, confidence: float) -> AuditResult:

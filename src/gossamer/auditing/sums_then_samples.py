@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch
 
 from gossamer.auditing.canaries import Canaries, CanaryPoisson, tags_of
 from gossamer.auditing.mechanism import Effort, Watch, audit_gradients, audits_of, of_guesses, only_canaries, rounds
-from gossamer.auditing.one_shot import audit_sums, coming_or_leaving
+from gossamer.auditing.one_shot import Board, audit_sums, coming_or_leaving
 from gossamer.auditing.planted import silent_layer
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
@@ -83,15 +84,17 @@ def audit_both(
     board = coming_or_leaving(plan.of_sums, num)
     samples = replace(plan.of_samples, unit=Unit.RECORD, records_per_unit=1)
     narrow = replace(plan, unit=Unit.RECORD, sums=board.plan, samples=samples)
-
-    def play(canaries: Canaries) -> np.ndarray:
-        sums, door = make(narrow, tags_of(canaries, num))
-        found = board.likelihood_ratio(sums, (canaries.bits.numpy() > 0).astype(np.int64))
-        watched = CanaryPoisson(door, samples, canaries)
-        silence = silent_layer(num)
-        for step in range(narrow.num_sums, narrow.num_steps):
-            watched.release(step, silence.parameters, silence.losses)
-        return found + watched.evidence.numpy()
-
-    played = rounds(num, effort, play, watch)
+    played = rounds(num, effort, functools.partial(_play_both, narrow, board, make), watch)
     return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def _play_both(plan: SumsThenSamplesPlan, board: Board, make: MakeDoors, canaries: Canaries) -> np.ndarray:
+    """Play a whole run on canaries alone, and return the evidence."""
+    assert plan.samples is not None
+    sums, door = make(plan, tags_of(canaries, canaries.num))
+    found = board.likelihood_ratio(sums, (canaries.bits.numpy() > 0).astype(np.int64))
+    watched = CanaryPoisson(door, plan.samples, canaries)
+    silence = silent_layer(canaries.num)
+    for step in range(plan.num_sums, plan.num_steps):
+        watched.release(step, silence.parameters, silence.losses)
+    return found + watched.evidence.numpy()

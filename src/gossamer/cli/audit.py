@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -24,9 +25,11 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_beside
 from gossamer.driving.job import TrainingJob
+from gossamer.driving.processes import crew_of_jobs
 from gossamer.driving.run import check_held_out, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.extras import need
+from gossamer.mechanisms.crew import AbstractCrew
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.nn.devices import find_device
 from gossamer.privacy.priceable import check_priceable
@@ -126,21 +129,23 @@ class AuditMembership:
 
 def run(arguments: Sequence[str]) -> int:
     """Audit one of three things."""
-    kind, rest = choose(arguments, KINDS, program="audit", what="kind of audit")
-    if kind == "mechanism":
-        return _mechanism(read_arguments(AuditMechanism, rest, program="audit mechanism"))
-    if kind == "training":
-        return _training(read_arguments(AuditTraining, rest, program="audit training"))
-    return _membership(read_arguments(AuditMembership, rest, program="audit membership"))
+    with crew_of_jobs() as crew:
+        kind, rest = choose(arguments, KINDS, program="audit", what="kind of audit")
+        if kind == "mechanism":
+            return _mechanism(read_arguments(AuditMechanism, rest, program="audit mechanism"), crew)
+        if kind == "training":
+            return _training(read_arguments(AuditTraining, rest, program="audit training"), crew)
+        return _membership(read_arguments(AuditMembership, rest, program="audit membership"))
 
 
 # ---- the mechanism --------------------------------------------------------------------------------------------------
 
 
-def _mechanism(asked: AuditMechanism) -> int:
+def _mechanism(asked: AuditMechanism, crew: AbstractCrew) -> int:
     from gossamer.auditing.mechanism import Effort, audits_of
 
-    effort = Effort(num_games=asked.num_games, num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed)
+    numbers = {name: getattr(asked, name) for name in ("num_games", "num_bits", "confidence", "seed")}
+    effort = Effort(**numbers, crew=crew)
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     with progress() as watched:
@@ -151,14 +156,12 @@ def _mechanism(asked: AuditMechanism) -> int:
 # ---- whole trainings ------------------------------------------------------------------------------------------------
 
 
-def _training(asked: AuditTraining) -> int:
-    from gossamer.auditing.bounds import Guesses
-    from gossamer.auditing.canaries import toss_canaries
-    from gossamer.auditing.mechanism import Effort, of_guesses
+def _training(asked: AuditTraining, crew: AbstractCrew) -> int:
+    from gossamer.auditing.mechanism import Effort, of_guesses, rounds
     from gossamer.driving.audited import num_canaries_for, play_training
     from gossamer.driving.starting import kept_start
 
-    Effort(num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed)
+    effort = Effort(num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed, crew=crew)
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     spec = _spec(folder, job)
@@ -167,18 +170,14 @@ def _training(asked: AuditTraining) -> int:
     cost = job.of_method.cost(job.method, spec, slots_kept(folder), find_device("cpu"))
     say(
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
-        f"{num_runs * cost.seconds / 60:.1f} min"
+        f"{-(-num_runs // crew.size) * cost.seconds / 60:.1f} min"
     )
-    start = kept_start(folder, job.start)
-    rng, evidence, bits = np.random.default_rng(asked.seed), [], []
+    play = functools.partial(play_training, job.method, plan, spec, start=kept_start(folder, job.start))
     with progress() as watched:
-        for number in range(num_runs):
-            canaries = toss_canaries(num_canaries, rng)
-            evidence.append(play_training(job.method, plan, spec, canaries, start=start))
-            bits.append(canaries.bits.numpy())
-            watched.count("trainings", number + 1, num_runs)
-    rounds = Guesses(evidence=np.concatenate(evidence), bits=np.concatenate(bits))
-    result = of_guesses("training", rounds, plan.budget_at(job.delta).epsilon, job.delta, asked.confidence)
+        played = rounds(
+            num_canaries, effort, play, lambda done, all: watched.count("trainings", done // num_canaries, num_runs)
+        )
+    result = of_guesses("training", played, plan.budget_at(job.delta).epsilon, job.delta, asked.confidence)
     more = (*result.details, ("trainings", num_runs), ("canaries in each", num_canaries))
     return _conclude(folder, [dataclasses.replace(result, details=more)], asked.json)
 

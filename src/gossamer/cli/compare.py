@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
+from gossamer.driving.processes import crew_of_jobs
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
 
 if TYPE_CHECKING:
     from gossamer.evaluation.comparison import Comparison
+    from gossamer.mechanisms.crew import AbstractCrew
     from gossamer.scoring.findings import Scored
 
 
@@ -42,7 +44,11 @@ class Compare:
 
 def run(arguments: Sequence[str]) -> int:
     """Score several targets and lay them side by side."""
-    asked = read_arguments(Compare, arguments, program="compare")
+    with crew_of_jobs() as crew:
+        return _compare(read_arguments(Compare, arguments, program="compare"), crew)
+
+
+def _compare(asked: Compare, crew: AbstractCrew) -> int:
     from gossamer.cli.tables import show_comparison
     from gossamer.evaluation.comparison import compare
     from gossamer.scoring.targets import named_apart
@@ -60,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     targets = named_apart(groups)
     if len(targets) < 2:
         raise InputError("name two targets or more, or use gossamer evaluate")
-    scored = score_targets(asked.choice, targets, real)
+    scored = score_targets(asked.choice, targets, real, crew)
     comparison = compare({one.evaluation.target: one.evaluation.scores for one in scored})
     tree = as_json(scored, comparison)
     if asked.out is not None:

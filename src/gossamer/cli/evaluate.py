@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
+from gossamer.driving.processes import crew_of_jobs
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
 
 if TYPE_CHECKING:
+    from gossamer.mechanisms.crew import AbstractCrew
     from gossamer.scoring.findings import Scored
     from gossamer.scoring.targets import Target
 
@@ -44,7 +46,11 @@ class Evaluate:
 
 def run(arguments: Sequence[str]) -> int:
     """Score one target, or every generator of a run."""
-    asked = read_arguments(Evaluate, arguments, program="evaluate")
+    with crew_of_jobs() as crew:
+        return _evaluate(read_arguments(Evaluate, arguments, program="evaluate"), crew)
+
+
+def _evaluate(asked: Evaluate, crew: AbstractCrew) -> int:
     from gossamer.cli.tables import show_checkpoints, show_evaluation
     from gossamer.scoring.write_up import write_up
 
@@ -52,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     finder = asked.choice.finder(real.train.spec)
     targets = finder.find_saved(asked.target) if asked.checkpoints else (finder.find(asked.target),)
     place = _place(asked, targets[-1])
-    scored = score_targets(asked.choice, targets, real)
+    scored = score_targets(asked.choice, targets, real, crew)
     tree = as_json(scored)
     if place is not None:
         write_up(place, scored, real, tree)

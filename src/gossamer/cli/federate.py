@@ -100,10 +100,10 @@ class PlanSites(Generic[C]):
         out: folder of the coordinator, in which plan.json is written
         epsilon: privacy budget of each site that names none. Default: 10
         delta: of each site that names none. Default: the power of ten at or below one over ten times all slots
-        steps_per_round: private steps of each site in a round, for a method that sends networks, such as gs-wgan.
-            Default: those of 20 rounds
+        steps_per_round: private steps of each site in a round of networks, for a method that sends some, such as
+            gs-wgan. Default: those of 20 rounds
         in_turn: a round asks one site alone, in the order of --sites, which goes on from the networks of the one
-            before. For a method that sends networks
+            before. For a method that sends networks alone
         method: settings of the method
     """
 
@@ -210,8 +210,8 @@ def _plan(words: Sequence[str]) -> int:
     known = read_known_arguments(_Wished, rest, program=program)
     wishes = _wishes(known)
     slots = [wish.num_slots for wish in wishes]
-    # Networks are trained at each site by itself, so the settings must suit the smallest one.
-    suited = min(slots) if method.sends_networks else sum(slots)
+    # Sums are of all sites together. Networks alone are trained at each by itself, and must suit the smallest one.
+    suited = sum(slots) if method.sends_sums else min(slots)
     recipe = method.recipe_of(form.recipe, random_records(spec, 1), suited)
     asked = read_arguments(PlanSites[method.config], rest, program=program, method=recipe.config)
     taken, unit, steps = recipe.taken(asked.method), Unit(form.unit), asked.steps_per_round

@@ -53,7 +53,9 @@ _MEANT = {
     "generate": "sample", "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
 }  # fmt: skip
 _SHARED = ("train", "resume")
-"""Verbs that several processes may share."""
+"""Verbs that several processes may share, each of which does its part of the whole."""
+_DEALT = ("evaluate", "compare", "audit")
+"""Verbs that the first of several processes runs, and deals jobs of to the others."""
 INTERRUPTED = 130
 NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"
 
@@ -90,10 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return _guarded(verb, lambda: _run(verb, rest))
     with _first_alone_speaks():
-        if verb not in _SHARED:
+        if verb in _DEALT and os.environ.get("RANK", "0") != "0":
+            return _guarded(verb, _help_with_jobs)
+        if verb not in _SHARED + _DEALT:
             # Each process would do all of it, and a training within it would be spent once for each.
             return _complain(f"{verb} works in one process: start it without torchrun", 2)
         return _guarded(verb, lambda: _run(verb, rest))
+
+
+def _help_with_jobs() -> int:
+    from gossamer.driving.processes import help_with_jobs  # not at the beginning: no other command needs it
+
+    help_with_jobs()
+    return 0
 
 
 def _guarded(verb: str, work: Callable[[], int]) -> int:

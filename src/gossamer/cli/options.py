@@ -77,7 +77,8 @@ class Setting:
     @property
     def takes(self) -> Value:
         """The kind of value that an option takes."""
-        return value_of(self.hint)
+        is_number = type(self.value) in (int, float)
+        return _or_none(value_of(self.hint)) if is_number and _admits_none(self.hint) else value_of(self.hint)
 
     @property
     def kind(self) -> Any:
@@ -168,11 +169,20 @@ def value_of(hint: Any) -> Value:
         name = "TEXT" if members[0] is str else value_of(members[0]).metavar
         metavar = f"{name} [{name} ...]" if members[0] is Path else f"{name}[,{name}...]"
         return dataclasses.replace(value_of(members[0]), metavar=metavar, is_list=True)
-    if hint not in _PLAIN and len(members) == 1:  # or None, which cannot be typed
+    if hint not in _PLAIN and len(members) == 1:  # or None, which can be typed in the place of a number alone
         return value_of(members[0])
     if hint not in _PLAIN:
         raise TypeError(f"{hint} can not be typed as an option")
     return _PLAIN[hint]
+
+
+def _admits_none(hint: Any) -> bool:
+    return types.NoneType in typing.get_args(hint)
+
+
+def _or_none(number: Value) -> Value:
+    """Take the word none, too, in the place of a number that a setting has. In the place of a text it would be one."""
+    return dataclasses.replace(number, read=lambda word: None if word.lower() == "none" else number.read(word))
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:

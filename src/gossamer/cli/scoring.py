@@ -19,6 +19,7 @@ from gossamer.driving.job import IN_MEMORY, TrainingJob, whole_path
 from gossamer.driving.run import check_held_out, has_begun_with
 from gossamer.errors import InputError
 from gossamer.extras import need
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 from gossamer.privacy.adjacency import Unit
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -49,7 +50,7 @@ class ScoringChoice:
         quick: feature scores, a CNN and an MLP alone. All that is left out is named
         allow_few_samples: Frechet distance also of fewer images than features, where it means little
         inception_weights: weights file of torch-fidelity's Inception network, for the usual FID
-        num_workers: classifiers at a time. Default: one a core
+        num_workers: classifiers at a time. Default: one a core, or one a process of torchrun's
         evenness: draw a generator's classes between its released shares (0) and all alike (1). Default: in turn
         json: print JSON
     """
@@ -234,7 +235,9 @@ def _check_held_out(run: RunFolder, choice: ScoringChoice, data: RecordData) -> 
         )
 
 
-def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:
+def score_targets(
+    choice: ScoringChoice, targets: Sequence[Target], real: RealRecords, crew: AbstractCrew = ALONE
+) -> list[Scored]:
     """Score all targets, and say how far that is. Scores in the cache are not computed again.
 
     Raises:
@@ -244,7 +247,7 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
     from gossamer.scoring.evaluations import Scoring
 
     cache = CacheFolder.default()
-    scoring = Scoring.begin(_terms(choice, targets, cache), targets, real, cache)
+    scoring = Scoring.begin(_terms(choice, targets, cache, crew), targets, real, cache)
     if scoring.lacking:
         first = f"what depends on {real.train.name} alone comes first"
         say(f"{scoring.bench.suite.name} scores of {', '.join(scoring.lacking)}; {first}")
@@ -253,9 +256,11 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
     return scoring.scored()
 
 
-def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder, crew: AbstractCrew) -> Terms:
     from gossamer.scoring.terms import usual_terms
 
+    if crew.size > 1 and choice.num_workers is not None:
+        raise InputError("--num-workers: processes of torchrun take a classifier each; say its --nproc-per-node")
     return usual_terms(
         targets,
         cache,
@@ -265,4 +270,5 @@ def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder)
         permit_few_samples=choice.allow_few_samples,
         inception_weights=choice.inception_weights,
         num_workers=choice.num_workers,
+        crew=crew,
     )

@@ -147,13 +147,13 @@ def _tell_round(now: Round) -> None:
 
 
 def _combined(now: Round, number: int) -> str:
-    if now.plan.of_method.sends_networks:
+    if number >= now.plan.num_sums:
         return "networks"
     return f"a sum of {now.tensors[f'sum {number + 1}'].numel()} numbers"
 
 
 def _asked(now: Round) -> str:
-    if now.plan.of_method.sends_networks:
+    if now.number >= now.plan.num_sums:
         steps = now.plan.steps_of(now.number)
         asked = "each site" if len(now.asked) == len(now.plan.sites) else f"the site {', '.join(now.asked)}"
         return f"steps {steps.start + 1} to {steps.stop} of {asked}"
@@ -181,15 +181,18 @@ def tell_plan(plan: FederatedPlan) -> None:
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
     print(plan.part_of(plan.sites[0]).adjacency.describe(Unit(plan.unit)))
     if plan.of_method.sends_networks:
-        if isinstance(plan.turns, InTurn):
-            print(
-                f"{plan.steps_per_round} private steps of one site in a round, in turn, {plan.num_steps} of each in all"
-            )
-        else:
-            print(f"{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all")
+        print(_pace(plan))
         return
     alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
     print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
+
+
+def _pace(plan: FederatedPlan) -> str:
+    """Say the private steps of a round."""
+    if isinstance(plan.turns, InTurn):
+        return f"{plan.steps_per_round} private steps of one site in a round, in turn, {plan.num_steps} of each in all"
+    sums = f"{plan.num_sums} rounds of one sum each, then " if plan.num_sums else ""
+    return f"{sums}{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all"
 
 
 def read_file(path: Path) -> bytes:

@@ -21,11 +21,12 @@ from gossamer.data.catalogue import find_named
 from gossamer.data.columns import is_table
 from gossamer.data.records import RecordData
 from gossamer.data.room import room_beside
+from gossamer.data.roster import Roster
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import check_unit, describe_prospect, describe_unit, protect
+from gossamer.driving.protection import check_unit, describe_prospect, describe_unit
 from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
 from gossamer.extras import need
@@ -72,6 +73,8 @@ class DataChoice:
         num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
             there are, and then only a replacement is covered
         num_records: public number of records, at most. Default: likewise
+        roster: public list of all people who may have records, a name a line. Each of them gets a critic of their own.
+            Anybody else is refused. For gs-wgan with --unit person
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read
@@ -84,6 +87,7 @@ class DataChoice:
     unit: UnitName | None = None
     num_people: int | None = None
     num_records: int | None = None
+    roster: Path | None = None
     recipe: str | None = None
     images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
@@ -153,9 +157,12 @@ def run(arguments: Sequence[str]) -> int:
     possible = map(choice.networks.on, possible_settings(method, choice.recipe, is_series=is_series))
     check_words(Train[method.config], possible, rest, program)
     begun.check()
+    if choice.roster is not None:
+        _check_roster(choice, method)
     loaded = _load(choice, begun)
     recipe = _recipe(method, choice, loaded)
-    asked = read_arguments(Train[method.config], rest, program=program, method=choice.networks.on(recipe.config))
+    usual = _one_critic_each(choice.networks.on(recipe.config), loaded)
+    asked = read_arguments(Train[method.config], rest, program=program, method=usual)
     return _train(asked, method, loaded, recipe.taken(asked.method))
 
 
@@ -168,6 +175,8 @@ def _train_chosen(words: Sequence[str]) -> int:
     """Choose a method by public facts, say why, and train by it as if it had been named."""
     asked: Train[Any] = read_arguments(Train[SettingsByPublicFacts], words, program=f"train {AUTO}")
     choice = asked.choice
+    if choice.roster is not None:
+        raise InputError(f"--roster is of gs-wgan: name it in place of {AUTO}")
     if choice.recipe is not None or choice.networks != AS_IN_RECIPE:
         raise InputError(f"--recipe and networks are of one method: name the method in place of {AUTO}")
     begun = read_known_arguments(Begun, words, program=f"train {AUTO}")
@@ -179,6 +188,26 @@ def _train_chosen(words: Sequence[str]) -> int:
             print(f"{AUTO}: {sentence}")
     recipe = _recipe(found.method, choice, loaded)
     return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
+
+
+def _check_roster(choice: DataChoice, method: Method[Any]) -> None:
+    """Refuse a roster where nobody gets a critic by it.
+
+    Raises:
+        InputError: another method, unit, or number of people.
+    """
+    if "num_critics" not in {field.name for field in dataclasses.fields(method.config)}:
+        raise InputError(f"--roster gives each person a critic, and {method.name} has none: use gs-wgan")
+    if choice.unit != "person":
+        raise InputError("--roster goes with --unit person: give both, or neither")
+    if choice.num_people is not None:
+        raise InputError("--num-people is the number of names on --roster: leave it out")
+
+
+def _one_critic_each(config: C, loaded: Loaded) -> C:
+    """Return settings with as many critics as people on the roster, if there is one."""
+    num_people = {} if loaded.roster is None else {"num_critics": len(loaded.roster)}
+    return dataclasses.replace(config, **num_people)  # pyrefly: ignore
 
 
 def _find_key(begun: Begun) -> UnitKey:
@@ -193,11 +222,11 @@ def _load(choice: DataChoice, begun: Begun) -> Loaded:
     # Refused before the data is read. With windows, the data says first if it names people.
     known = choice.unit or ("record" if choice.series.window is None else None)
     check_unit(known, choice.num_people, choice.num_records)
+    roster = None if choice.roster is None else Roster.read(choice.roster)
     unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
     key, room = _find_key(begun), room_beside(begun.out)
     read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images, room)
-    data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
-    return Loaded(data=data, slots=slots, key=key)
+    return Loaded.of(read, key, roster, choice.unit, choice.num_people, choice.num_records)
 
 
 def _recipe(method: Method[C], choice: DataChoice, loaded: Loaded) -> Recipe[C]:
@@ -260,8 +289,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         return 0
     method.check_shares_work(num_processes())
     start = prepared.made(device)
-    job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
-    job = dataclasses.replace(job, unit=slots.unit.value)
+    job = _job(asked, config, delta, device, milestones, loaded.roster)
+    job = dataclasses.replace(job, start=start.facts, recipe=recipe, unit=slots.unit.value)
     return follow(begin_run(asked.out, job, loaded, start), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
@@ -283,7 +312,12 @@ def _prepared_start(asked: Train[Any], method: Method[Any], config: Any, data: R
 
 
 def _job(
-    asked: Train[Any], config: Any, delta: float, device: torch.device, milestones: Sequence[Milestone]
+    asked: Train[Any],
+    config: Any,
+    delta: float,
+    device: torch.device,
+    milestones: Sequence[Milestone],
+    roster: Roster | None,
 ) -> TrainingJob:
     choice = asked.choice
     return TrainingJob(
@@ -300,6 +334,7 @@ def _job(
         num_records=choice.num_records,
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
+        roster=None if roster is None else roster.file,
     )
 
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGE_BYTES: Final = 2**28
-"""Size of an array above which it lies on the disk, if there is room for it there."""
+"""Size of all arrays of a room together above which a further one lies on the disk, if there is room for it there."""
+_SMALL: Final = 32
+"""An array of less than this part of `LARGE_BYTES` lies in memory in any case."""
 _PART_BYTES: Final = 2**22
 _TOUCHED_BYTES: Final = 2**25
 NEIGHBOURS_BYTES: Final = 2**16
@@ -99,7 +101,10 @@ MEMORY: Final = Memory()
 
 
 class Disk(AbstractRoom):
-    """Memory for small arrays, and for those above `LARGE_BYTES` the disk.
+    """Memory for the first `LARGE_BYTES` of arrays and for small ones, and the disk for those that come after them.
+
+    So the memory of all arrays together has a bound, however many records there are. Arrays on the disk count, too:
+    where the values are too many for memory, descriptions of them lie on the disk.
 
     Privacy: a large array lies in a file that never has a name and that its owner alone could open (mode 0600). The
     system frees it when the array is no longer used, and at the latest when the process ends, a crash included.
@@ -109,18 +114,26 @@ class Disk(AbstractRoom):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._touched = folder, 0
+        self._folder, self._touched, self._num_bytes = folder, 0, 0
         # An array holds its pages, and this only tells which there are.
         self._held: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> np.ndarray:
-        """Return an array in memory, or on the disk if it is large."""
+        """Return an array in memory, or on the disk if there would be many bytes of arrays with it."""
         num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-        if num_bytes <= LARGE_BYTES:
-            return np.empty(shape, dtype)
-        pages = self._pages(num_bytes)
-        self._held.add(pages)
-        return np.frombuffer(pages, dtype).reshape(shape)
+        if self._num_bytes + num_bytes <= LARGE_BYTES or num_bytes <= LARGE_BYTES // _SMALL:
+            found = owner = np.empty(shape, dtype)
+        else:
+            owner = self._pages(num_bytes)
+            self._held.add(owner)
+            found = np.frombuffer(owner, dtype).reshape(shape)
+        self._num_bytes += num_bytes
+        # Views hold the owner, and with its end the bytes are free.
+        weakref.finalize(owner, self._freed, num_bytes)
+        return found
+
+    def _freed(self, num_bytes: int) -> None:
+        self._num_bytes -= num_bytes
 
     def let_go(self) -> None:
         """Give back the memory of all arrays on the disk. Changed pages stay with the system until they are written."""

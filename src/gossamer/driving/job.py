@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
 
@@ -17,6 +17,7 @@ from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.room import MEMORY, AbstractRoom
+from gossamer.data.roster import Roster, RosterFile
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
@@ -62,11 +63,45 @@ class Loaded:
         data: training records, and those held out.
         slots: how many units there are, in public.
         key: deals units to sides and shards. Secret.
+        roster: names of all people who may come, or None. Public.
     """
 
     data: RecordData
     slots: PublicSlots
     key: UnitKey
+    roster: Roster | None = None
+
+    @classmethod
+    def of(
+        cls,
+        data: RecordData,
+        key: UnitKey,
+        roster: Roster | None,
+        unit: UnitName | None,
+        num_people: int | None,
+        num_records: int | None,
+    ) -> Loaded:
+        """Return records as they were read, with the units to protect and the key that deals them.
+
+        Args:
+            data: as read, divided by the key.
+            key: of the run.
+            roster: names of all people who may come, each of whom gets a critic of their own, or None.
+            unit: as of `protect`.
+            num_people: as of `protect`, or None with a roster, which says it.
+            num_records: as of `protect`.
+
+        Raises:
+            InputError: as `protect`, or somebody in the data is not on the roster.
+            PrivacyError: as `protect`.
+        """
+        if roster is None:
+            data, slots = protect(data, unit, num_people, num_records)
+            return cls(data=data, slots=slots, key=key)
+        roster.check_holds(data.train)
+        data, slots = protect(data, unit, len(roster), num_records)
+        noted = replace(data, public_notes=(*data.public_notes, roster.note))
+        return cls(data=noted, slots=slots, key=key.by_roster(roster.digests), roster=roster)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +125,7 @@ class TrainingJob:
         start: origin of the networks that the training begins with.
         images: how images are read, as was asked for.
         recipe: the settings' origin. None for a run that began before it was written down.
+        roster: file with the names of all people who may come, or None.
     """
 
     data: str
@@ -108,6 +144,7 @@ class TrainingJob:
     start: StartFacts = field(default_factory=FreshStart)
     images: ImageChoice = AS_STORED
     recipe: TakenRecipe | None = None
+    roster: RosterFile | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("device", DeviceName), ("precision", PrecisionName), ("unit", UnitName)):
@@ -132,9 +169,9 @@ class TrainingJob:
                 "the records of this run were handed over in Python: go on with fit(..., run=...) and the same records"
             )
         data_dir = None if self.data_dir is None else Path(self.data_dir)
+        roster = None if self.roster is None else self.roster.read()
         data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit), self.images, room)
-        data, slots = protect(data, self.unit, self.num_people, self.num_records)
-        return Loaded(data=data, slots=slots, key=key)
+        return Loaded.of(data, key, roster, self.unit, self.num_people, self.num_records)
 
     @property
     def recipe_notes(self) -> tuple[str, ...]:
@@ -186,6 +223,7 @@ def settings_digest(job: TrainingJob) -> str:
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
     # Privacy: the statement says the start. Absent where it is fresh, as runs began before.
     tree |= {} if isinstance(job.start, FreshStart) else {"start": to_json_tree(job.start)}
+    tree |= {} if job.roster is None else {"roster": job.roster.sha256}
     tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 

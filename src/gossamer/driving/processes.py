@@ -1,4 +1,4 @@
-"""Several processes on one run, as torchrun starts them: the first leads, and the others help."""
+"""Several processes on one command, as torchrun starts them: the first leads, and the others help."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gossamer.errors import GossamerError, InputError, ResourceError
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Task
 from gossamer.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import torch
-
-    from gossamer.mechanisms.crew import AbstractCrew
 
 PATIENCE_S = 600.0
 _MOST: Final = 2**20
@@ -89,11 +88,11 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
         InputError: another process refuses.
         ResourceError: they cannot reach each other.
     """
-    from gossamer.mechanisms.crew import Alone, Order, Ranks, Task
-
     if num_processes() == 1:
         yield Alone()
         return
+    from gossamer.mechanisms.ranks import Ranks
+
     crew = Ranks(device, fault)
     try:
         yield crew
@@ -101,6 +100,51 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
             crew.order(Order(task=Task.END, number=0))
     finally:
         crew.close()
+
+
+@contextlib.contextmanager
+def crew_of_jobs() -> Iterator[AbstractCrew]:
+    """Join the processes that torchrun started, which perform jobs of the first one until it leaves.
+
+    Raises:
+        ResourceError: they cannot reach each other.
+    """
+    if num_processes() == 1:
+        yield Alone()
+        return
+    import torch
+
+    from gossamer.mechanisms.jobs import end_jobs
+    from gossamer.mechanisms.ranks import Ranks
+
+    crew = Ranks(torch.device("cpu"))
+    try:
+        yield crew
+    finally:
+        # Whatever the end, also a refusal: nobody needs the others any longer.
+        with contextlib.suppress(ResourceError):
+            end_jobs(crew)
+        crew.close()
+
+
+def help_with_jobs() -> None:
+    """Perform jobs of the first process until it leaves. For a helper alone.
+
+    Raises:
+        ResourceError: the first process has ended otherwise, or cannot be reached.
+    """
+    import torch
+
+    from gossamer.mechanisms.jobs import serve
+    from gossamer.mechanisms.ranks import Ranks
+
+    process_number()  # one that is none of those that work together is refused
+    with leaving_signals_to_the_first():
+        crew = Ranks(torch.device("cpu"))
+        try:
+            serve(crew)
+        finally:
+            crew.close()
 
 
 @contextlib.contextmanager

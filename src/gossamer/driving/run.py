@@ -92,6 +92,7 @@ class Run:
                 "unit",
                 "num_people",
                 "num_records",
+                "roster",
                 "save_at_steps",
                 "start",
                 *vars(self.job.method),

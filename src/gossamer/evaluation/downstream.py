@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gossamer.errors import InputError
 from gossamer.evaluation.classifiers import Estimator, Shares
 from gossamer.evaluation.workers import Task, one_thread, perform_all
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 
 # Images that differ by less than rounding are the same image: a variance of it would only be divided by.
 _LEAST_RANGE = 1e-6
@@ -71,7 +72,7 @@ class Predictions:
 
 
 def predict_all(
-    tasks: Iterable[Task], sets: Mapping[str, LabelledImages], *, num_workers: int
+    tasks: Iterable[Task], sets: Mapping[str, LabelledImages], *, num_workers: int, crew: AbstractCrew = ALONE
 ) -> Iterator[Predictions]:
     """Fit and predict many tasks, the slowest first, on several processes with a thread each.
 
@@ -83,6 +84,7 @@ def predict_all(
         tasks: to perform. `train` and `tests` are keys of `sets`.
         sets: name -> labelled images, all of one shape.
         num_workers: processes, at least 1. Each holds a training set twice (8 bytes a pixel) and its classifier.
+        crew: the processes of this command. If they are several, they are the workers.
 
     Yields:
         Predictions as they are completed.
@@ -97,7 +99,7 @@ def predict_all(
         raise InputError(f"num_workers must be at least 1, not {num_workers}")
     for task in ordered:
         _check_task(task, sets)
-    return perform_all(_perform, ordered, sets, num_workers)
+    return perform_all(_perform, ordered, sets, num_workers, crew)
 
 
 def _perform(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:

@@ -12,6 +12,8 @@ import torch
 
 from gossamer.errors import InputError, ResourceError
 from gossamer.evaluation.listed import Judge, Suite, set_name
+from gossamer.mechanisms.crew import AbstractCrew
+from gossamer.mechanisms.jobs import perform_each
 
 Result = TypeVar("Result")
 TaskKey = tuple[str, str, int]
@@ -79,24 +81,32 @@ def tasks_of(
 
 
 def perform_all(
-    perform: Callable[..., Result], tasks: Sequence[Task[Any]], sets: Mapping[str, Any], num_workers: int, *more: Any
+    perform: Callable[..., Result],
+    tasks: Sequence[Task[Any]],
+    sets: Mapping[str, Any],
+    num_workers: int,
+    crew: AbstractCrew,
+    *more: Any,
 ) -> Iterator[Result]:
     """Perform tasks, results as they come, with one worker in this process, else in several with a thread each.
 
     Arguments travel through pipes and never touch the disk. If the iterator is closed, an error is raised or Ctrl-C is
-    pressed, the workers end at once.
+    pressed, the workers end at once. The processes of a crew are the workers, if there are several.
 
     Args:
         perform: a function of a module: task, its sets by name, and more, to a result.
         tasks: taken in this order, one by one, as a worker becomes free.
         sets: all sets by name.
-        num_workers: processes, at least 1.
+        num_workers: processes, at least 1, for a process that is alone.
+        crew: the processes of this command.
         more: further arguments.
 
     Raises:
-        ResourceError: a worker died, most likely for want of memory.
+        ResourceError: a worker died, most likely for want of memory, or another process of the crew has ended.
     """
     arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}, *more) for task in tasks)
+    if crew.size > 1:
+        return (result for _, result in perform_each(crew, perform, arguments))
     if min(num_workers, len(tasks)) <= 1:
         return (perform(*each) for each in arguments)
     return _in_processes(perform, arguments, min(num_workers, len(tasks)))

@@ -26,17 +26,19 @@ _MOMENTS: Final = {"mean.": "exp_avg", "square.": _SQUARE}
 
 
 class TrainedNetwork:
-    """A network in training and its optimiser, as they travel between sites.
+    """A network in training, its optimiser and the average of its weights, as they travel between sites.
 
     Args:
         optimiser: Adam or plain gradient descent, of all parameters of the network.
+        average: moving average of the weights by name, on the same device. None for a network that has none.
     """
 
-    def __init__(self, optimiser: AbstractDescent) -> None:
+    def __init__(self, optimiser: AbstractDescent, average: Tensors | None = None) -> None:
         self.network, self.optimiser = optimiser.network, optimiser
+        self.average = {} if average is None else average
 
     def travelling(self) -> Tensors:
-        """Return the network and the moments of its optimiser. Plain gradient descent has none.
+        """Return network, moments of its optimiser, and average. Plain gradient descent has no moments.
 
         Returns:
             float32 by name, the tensors in use. Moments are zeros before the first update.
@@ -46,7 +48,7 @@ class TrainedNetwork:
             kept = self.optimiser.moments.get(name, {})
             for prefix, moment in _MOMENTS.items():
                 found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
-        return found
+        return found | {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
 
     def take_up(self, tensors: Tensors, num_updates: int) -> None:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
@@ -66,6 +68,8 @@ class TrainedNetwork:
             }
             moments[_SQUARE].clamp_min_(0.0)
             self.optimiser.moments[name] = {"step": torch.tensor(float(num_updates))} | moments
+        for name, old in self.average.items():
+            self.average[name] = tensors[f"{_AVERAGE}{name}"].to(old.device, copy=True)
 
     def _with_moments(self) -> dict[str, nn.Parameter]:
         return dict(self.network.named_parameters()) if isinstance(self.optimiser, AdamDescent) else {}
@@ -157,8 +161,7 @@ class AveragedGenerator:
         Returns:
             float32 by name, the tensors in use. Moments are zeros before the first update.
         """
-        average = {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
-        return TrainedNetwork(self.optimiser).travelling() | average
+        return self._trained.travelling()
 
     def take_up(self, tensors: Tensors, num_updates: int) -> None:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
@@ -167,8 +170,11 @@ class AveragedGenerator:
             tensors: of the declared names and shapes. Any numbers will do.
             num_updates: updates that led to them, public.
         """
-        TrainedNetwork(self.optimiser).take_up(tensors, num_updates)
-        self.average = {name: tensors[f"{_AVERAGE}{name}"].to(self._device, copy=True) for name in self.average}
+        self._trained.take_up(tensors, num_updates)
+
+    @property
+    def _trained(self) -> TrainedNetwork:
+        return TrainedNetwork(self.optimiser, self.average)
 
 
 def cosine_decay(angle: float, final: float) -> float:

@@ -24,7 +24,8 @@ class ReleasedClassifier:
 
     with the log likelihoods and the sureness :math:`\tau` of the released network, the released shares p of the classes
     and an evenness e. At 0 the classes are as frequent as among the records that were learnt from, noise included. At 1
-    all are alike.
+    all are alike. If drawings of the network are moved at random, :math:`p(x \mid y)^\tau` is its mean over looks of x,
+    as it stands and moved.
 
     Guarantee: post-processing of a release, so it spends nothing. Records that are classified are not kept, and change
     nothing. The statement of the release does not cover them: labels that are named for records tell of these.
@@ -99,8 +100,9 @@ class ReleasedClassifier:
         return torch.cat([self._of(part) for part in x.split(size)])
 
     def _of(self, x: Tensor) -> Tensor:
-        scores = self.network.log_likelihoods(x, self.class_shares) + self.prior.log()
-        found = torch.softmax(self.network.sureness * scores, dim=1)
+        sureness = self.network.sureness
+        seen = torch.stack([self.network.log_likelihoods(look, self.class_shares) for look in self.network.looks(x)])
+        found = torch.softmax(torch.logsumexp(sureness * seen, dim=0) + sureness * self.prior.log(), dim=1)
         if not found.isfinite().all():
             raise InputError("this release gives probabilities that are no numbers: fetch the file again")
         return found

@@ -129,7 +129,8 @@ class Method(Named, Generic[C]):
         working: imports and returns its work, always the same object.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
         classifies: whether its releases also classify records.
-        works_between_sites: whether several sites can train by it in rounds, by noisy sums or by networks that travel.
+        works_between_sites: whether several sites can train by it in rounds, by noisy sums, by networks that travel, or
+            by both.
     """
 
     summary: str
@@ -209,8 +210,13 @@ class Method(Named, Generic[C]):
 
     @property
     def sends_networks(self) -> bool:
-        """True if networks travel between sites after a block of private steps, and not noisy sums."""
+        """True if networks travel between sites after a block of private steps."""
         return self.working().travels is not None
+
+    @property
+    def sends_sums(self) -> bool:
+        """True if sites send noisy sums, alone or before their networks."""
+        return not self.sends_networks or self.working().sums_first
 
     def travelling(self, config: C, spec: AbstractSpec) -> Tensors:
         """Return the networks before the first step as they travel between sites, by name.

@@ -1,4 +1,4 @@
-"""The two things that sites know together before a round: noisy sums, or networks. Both are public."""
+"""The two things that sites know together before a round: noisy sums and networks. Both are public."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SumsOfSites:
 
     Attributes:
         released: float32, one sum for each release made, in the order of the plan.
-        multipliers: noise multiplier of each of these sums, as one sum over all slots.
+        multipliers: noise multiplier of each of these sums. It is that of a plan over all slots with this noise.
     """
 
     released: tuple[Tensor, ...]
@@ -28,7 +28,8 @@ class NetworksOfSites:
 
     Attributes:
         step: private steps that the site has done, or others in its place.
-        num_updates: private steps that led to the networks, one after the other. More than `step` if sites take turns.
+        num_updates: private steps that led to the networks, one after the other. More than `step` if sites take turns,
+            and fewer if sums came before.
         tensors: as `AbstractTraining.travelling` returns them.
     """
 

@@ -111,7 +111,8 @@ class RunContext:
         version: of this library, for the statement.
         state: returned by `state_dict`, to go on from there. None for a run from its beginning.
         sums: of several sites, to go on from them. None for a run on the records of one place.
-        networks: of several sites, to go on from them. None for a run on the records of one place.
+        networks: of several sites, to go on from them. None for a run on the records of one place. Beside `sums` if
+            the networks learn after them.
         lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
             in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
@@ -143,10 +144,10 @@ class RunContext:
     @property
     def first_step(self) -> int:
         """Private steps done before this training begins."""
-        if self.sums is not None:
-            return len(self.sums.released)
         if self.networks is not None:
             return self.networks.step
+        if self.sums is not None:
+            return len(self.sums.released)
         return 0 if self.state is None else int(self.state["step"])
 
     def slots_of(self, records: RecordSet) -> PublicSlots:

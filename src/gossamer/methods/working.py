@@ -41,6 +41,7 @@ class Working(Generic[C]):
             None if the method trains no network, so that it has nothing to start.
         travels: (settings, specification) -> networks before the first step, as they travel between sites. None if the
             method trains none, or not between sites.
+        sums_first: true if sums over all records come before the networks that travel, so that sites add these first.
         shares_work: true if several processes may share the work of a training, which then obeys orders.
     """
 
@@ -55,6 +56,7 @@ class Working(Generic[C]):
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     pretrain: Callable[[C, RecordSet, int, torch.device], Networks] | None = None
     travels: Callable[[C, AbstractSpec], Tensors] | None = None
+    sums_first: bool = False
     shares_work: bool = False
 
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -24,6 +25,14 @@ class AbstractClassifyingGenerator(abc.ABC):
         It changes no order of classes. Below 1 probabilities come nearer to each other.
         """
         return 1.0
+
+    def looks(self, samples: Tensor) -> Iterator[Tensor]:
+        """Yield the records as they stand, and then in other ways that a drawing of the generator may stand.
+
+        Each look has the shape of the samples, and is a function of every record by itself. A record's likelihood is
+        the mean over all looks.
+        """
+        yield samples
 
     @abc.abstractmethod
     def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:

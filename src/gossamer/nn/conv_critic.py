@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -10,9 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gossamer.nn.devices import in_use
 from gossamer.nn.network import AbstractSlopedCritic, encoded_label
 from gossamer.nn.settings import Shape
 from gossamer.nn.spectral_norm import AbstractSpectralNormConv, SpectralNormEmbedding, SpectralNormLinear
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Weights:
+    """The effective weights of all layers, computed once and used for scores and slopes."""
+
+    convs: list[Tensor]
+    score: Tensor
+    embedding: Tensor | None
 
 
 class AbstractConvCritic(AbstractSlopedCritic):
@@ -54,29 +65,52 @@ class AbstractConvCritic(AbstractSlopedCritic):
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
         """Score samples, (batch,). See `AbstractCritic.forward`."""
-        features = sample
-        for conv in self.convs:
-            features = F.relu(conv(features))
-        features = features.flatten(start_dim=-len(self.shape))
-        score = self.score(features).squeeze(-1)
-        one_hot = encoded_label(label, self.num_classes, features.dtype)
-        if one_hot is None or self.embedding is None:
-            return score
-        return score + (self.embedding(one_hot) * features).sum(dim=-1)
+        return self._scores(self._weights(), sample, label)
 
     def slope(self, sample: Tensor, label: Tensor | None) -> Tensor:
         """Compute the gradient of each score by its own sample. See `AbstractSlopedCritic.slope`."""
-        convs = [conv for conv in self.convs if isinstance(conv, AbstractSpectralNormConv)]
-        weights = [conv.effective_weight() for conv in convs]
-        seen = [sample]
+        return self._slope(self._weights(), sample, label)
+
+    def scores_and_slope(
+        self, sample: Tensor, label: Tensor | None, between: Tensor, its_label: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute both with the same effective weights. See `AbstractSlopedCritic.scores_and_slope`."""
+        weights = self._weights()
+        return self._scores(weights, sample, label), self._slope(weights, between, its_label)
+
+    def _weights(self) -> _Weights:
+        return _Weights(
+            convs=[in_use(conv.effective_weight()) for conv in self._layers],
+            score=self.score.effective_weight(),
+            embedding=None if self.embedding is None else self.embedding.effective_weight(),
+        )
+
+    @property
+    def _layers(self) -> list[AbstractSpectralNormConv]:
+        return [conv for conv in self.convs if isinstance(conv, AbstractSpectralNormConv)]
+
+    def _scores(self, weights: _Weights, sample: Tensor, label: Tensor | None) -> Tensor:
+        features = in_use(sample)
+        for conv, weight in zip(self._layers, weights.convs, strict=True):
+            features = F.relu(conv.convolved(features, weight))
+        features = features.flatten(start_dim=-len(self.shape))
+        score = F.linear(features, weights.score, self.score.bias).squeeze(-1)
+        one_hot = encoded_label(label, self.num_classes, features.dtype)
+        if one_hot is None or weights.embedding is None:
+            return score
+        return score + ((one_hot @ weights.embedding) * features).sum(dim=-1)
+
+    def _slope(self, weights: _Weights, sample: Tensor, label: Tensor | None) -> Tensor:
+        seen = [in_use(sample)]
         with torch.no_grad():
-            for conv, weight in zip(convs, weights, strict=True):
+            for conv, weight in zip(self._layers, weights.convs, strict=True):
                 seen.append(F.relu(conv.convolved(seen[-1], weight)))
-        slope = self.score.effective_weight()
+        slope = weights.score
         one_hot = encoded_label(label, self.num_classes, slope.dtype)
-        if one_hot is not None and self.embedding is not None:
-            slope = slope + self.embedding(one_hot)
-        slope = slope.expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
-        for conv, weight, before, after in zip(convs[::-1], weights[::-1], seen[-2::-1], seen[:0:-1], strict=True):
+        if one_hot is not None and weights.embedding is not None:
+            slope = slope + one_hot @ weights.embedding
+        slope = in_use(slope).expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
+        backwards = zip(self._layers[::-1], weights.convs[::-1], seen[-2::-1], seen[:0:-1], strict=True)
+        for conv, weight, before, after in backwards:
             slope = conv.turned_back(slope * (after > 0), weight, before.shape[2:])
         return slope

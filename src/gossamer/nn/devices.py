@@ -8,6 +8,7 @@ from gossamer.errors import InputError, told
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
@@ -40,3 +41,14 @@ def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autoc
     import torch
 
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)
+
+
+def in_use(tensor: Tensor) -> Tensor:
+    """Return a tensor in the precision of the products around it, where it is used more than once.
+
+    Autocast without a cache would make it anew for each product.
+    """
+    import torch
+
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from gossamer.errors import InputError
 from gossamer.nn.choosing import AbstractChoosingGenerator, DrawLatents
 from gossamer.nn.classifying import AbstractClassifyingGenerator
 from gossamer.nn.densities import MixtureDensities
@@ -59,10 +59,6 @@ class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, Abstrac
         rng: torch.Generator,
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
-        if num_classes < 2:
-            raise InputError(
-                f"num_classes: {num_classes}, but a teacher tells two classes apart at least; take dp-mixture"
-            )
         self._teacher_config, self._features = config.teacher, config.mixture.features
         self.mixture = config.mixture.build(shape, num_classes, latent_dim, rng)
         dim = config.mixture.num_kept(self.shape)
@@ -83,6 +79,10 @@ class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, Abstrac
         """
         densities = self._densities()
         return self._inputs(densities, densities.places(features))
+
+    def looks(self, samples: Tensor) -> Iterator[Tensor]:
+        """Yield the looks of the mixture. See `AbstractClassifyingGenerator.looks`."""
+        return self.mixture.looks(samples)
 
     def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:
         """Return the teacher's logits less the logarithms of the shares that it learnt under.

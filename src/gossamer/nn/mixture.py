@@ -68,7 +68,7 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
         self.register_buffer("offset", torch.zeros(config.num_features(self.shape)))
         if config.remainder > 0:
             self.register_buffer("beyond", torch.zeros(config.num_features(self.shape), len(self.offset)))
-        basis = cosine_basis(*plane(self.shape), config.radius)[0]
+        basis = cosine_basis(*plane(self.shape), config.kept_radius)[0]
         self.register_buffer("basis", basis.T.contiguous(), persistent=False)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

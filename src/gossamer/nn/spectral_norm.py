@@ -7,15 +7,47 @@ changes the critic. Here a query changes nothing, and the training loop decides 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gossamer.nn.devices import in_use
+
 _TINY = 1e-12
 _INITIAL_ITERATIONS = 15
+_FEW_CHANNELS = 3
+
+
+class _Divided(torch.autograd.Function):
+    """Divide a matrix by its estimated norm, with the gradient written out: (G - <G, W / sigma> u v^T) / sigma.
+
+    Autograd would pass over a weight twice as often, and a critic's weights are as large as what it computes on them.
+    Its further outputs v and sigma have no gradient.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        row = u @ matrix
+        sigma = torch.linalg.vector_norm(row).clamp_min(_TINY)
+        return matrix / sigma, row / sigma, sigma
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        whole, v, sigma = output
+        ctx.mark_non_differentiable(v, sigma)
+        ctx.save_for_backward(whole, inputs[1], v, sigma)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
+        whole, u, v, sigma = ctx.saved_tensors
+        along = torch.dot(gradient.flatten(), whole.flatten())
+        return torch.addcmul(gradient, (u * -along).unsqueeze(1), v).div_(sigma), None
 
 
 class AbstractSpectralNorm(nn.Module, abc.ABC):
@@ -23,7 +55,7 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
 
     With W the weight as a matrix (out, rest) and u (out,) the stored left singular vector::
 
-        v = W^T u / |W^T u|,    sigma = u^T W v,    effective weight = W / sigma
+        v = W^T u / |W^T u|,    sigma = u^T W v = |W^T u|,    effective weight = W / sigma
 
     The vectors u and v carry no gradient. The gradient of sigma runs through W alone, u v^T, which is exact once u has
     converged.
@@ -38,6 +70,7 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
 
     weight: nn.Parameter
     u: Tensor
+    _settled: Tensor | None = None
 
     @abc.abstractmethod
     def as_matrix(self, weight: Tensor) -> Tensor:
@@ -48,10 +81,16 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
         # Privacy: no power iteration here. Answering a query must not change the state that answers the next one.
         # In the weight's own precision: a norm of bfloat16 products would be wrong in its third digit.
         with _without_autocast(self.weight):
-            u = self.u.detach()
-            v = _right_vector(self.as_matrix(self.weight.detach()), u)
-            sigma = torch.dot(u, torch.mv(self.as_matrix(self.weight), v))
-            return self.weight / sigma.clamp_min(_TINY)
+            whole, _, _ = _Divided.apply(self.as_matrix(self.weight), self.u.detach())
+            return whole.view_as(self.weight)
+
+    def kernel(self) -> Tensor:
+        """Return what the input is multiplied by: the effective weight."""
+        return self.effective_weight()
+
+    def ready(self) -> Tensor:
+        """Return `kernel` in the precision in use, the one that is kept within `settled`."""
+        return in_use(self.kernel()) if self._settled is None else self._settled
 
     def _start(self, weight: Tensor, rng: torch.Generator) -> None:
         nn.init.xavier_uniform_(weight, generator=rng)
@@ -85,7 +124,7 @@ class SpectralNormLinear(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_features) to (batch, out_features)."""
-        return F.linear(x, self.effective_weight(), self.bias)
+        return F.linear(x, self.ready(), self.bias)
 
 
 class AbstractSpectralNormConv(AbstractSpectralNorm):
@@ -120,7 +159,7 @@ class AbstractSpectralNormConv(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, *sides) to (batch, out_channels, *sides')."""
-        return self.convolved(x, self.effective_weight())
+        return self.convolved(x, self.ready())
 
     @abc.abstractmethod
     def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -151,16 +190,49 @@ class SpectralNormConv2d(AbstractSpectralNormConv):
 
     def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
-        return F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+        if self.stride == 1 and weight.shape[0] <= _FEW_CHANNELS:
+            return self._to_few(x, weight, self.padding)
+        return F.conv2d(x, weight, in_use(self.bias), stride=self.stride, padding=self.padding)
 
     def inside(self, x: Tensor) -> Tensor:
         """Compute `forward` at stride 1 without the pixels that see padding: (batch, out_channels, height', width')."""
-        return F.conv2d(x, self.effective_weight(), self.bias)
+        if self.weight.shape[0] <= _FEW_CHANNELS:
+            return self._to_few(x, self.ready(), 0)
+        return F.conv2d(x, self.ready(), in_use(self.bias))
+
+    def _to_few(self, x: Tensor, weight: Tensor, padding: int) -> Tensor:
+        """Convolve at stride 1: a transposed convolution by the kernel that is turned round."""
+        kernel = weight.shape[-1]
+        sides = [side + 2 * padding - kernel + 1 for side in x.shape[2:]]
+        turned = weight.flip(-1, -2).transpose(0, 1)
+        return folded(in_use(x), turned, sides, padding=kernel - 1 - padding) + self.bias[:, None, None]
 
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
+        if weight.shape[1] <= _FEW_CHANNELS:
+            return folded(slope, weight, sides, stride=self.stride, padding=self.padding)
         surplus = self._surplus(slope, weight, sides)
         return F.conv_transpose2d(slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus)
+
+
+def folded(x: Tensor, weight: Tensor, sides: Sequence[int], *, stride: int = 1, padding: int = 0) -> Tensor:
+    """Compute a transposed convolution of images as one product of matrices, whose columns are then added at places.
+
+    To few channels it takes a third of the time or less: a CPU's own kernels compute sixteen of them at least.
+
+    Args:
+        x: (batch, in_channels, height, width).
+        weight: (in_channels, out_channels, *kernel).
+        sides: of the result.
+        stride: pixels of the result between two positions of the kernel.
+        padding: pixels left out on every side of it.
+
+    Returns:
+        (batch, out_channels, *sides), the sums in float32 or better.
+    """
+    columns = weight.flatten(start_dim=1).T @ x.flatten(start_dim=2)
+    exact = torch.promote_types(columns.dtype, torch.float32)
+    return F.fold(columns.to(exact), sides, weight.shape[2:], stride=stride, padding=padding)
 
 
 class SpectralNormConv1d(AbstractSpectralNormConv):
@@ -170,7 +242,7 @@ class SpectralNormConv1d(AbstractSpectralNormConv):
 
     def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         """Map x (batch, in_channels, length) to (batch, out_channels, length')."""
-        return F.conv1d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+        return F.conv1d(x, weight, in_use(self.bias), stride=self.stride, padding=self.padding)
 
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
@@ -202,7 +274,11 @@ class SpectralNormDoublingConv2d(AbstractSpectralNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, 2 height, 2 width)."""
-        return F.conv_transpose2d(x, _doubling_kernel(self.effective_weight()), self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(x, self.ready(), in_use(self.bias), stride=2, padding=1)
+
+    def kernel(self) -> Tensor:
+        """Return the effective kernel over the small image, (in_channels, out_channels, 4, 4)."""
+        return _doubling_kernel(self.effective_weight())
 
 
 class SpectralNormEmbedding(AbstractSpectralNorm):
@@ -228,7 +304,7 @@ class SpectralNormEmbedding(AbstractSpectralNorm):
         This is a product with a one-hot matrix and not a look-up. The gradient of a look-up sums in no fixed order on a
         GPU.
         """
-        return one_hot @ self.effective_weight()
+        return one_hot @ self.ready()
 
 
 def advanced_buffers(
@@ -277,6 +353,23 @@ def advance(module: nn.Module, num_iterations: int = 1) -> None:
                 layer.u.copy_(_next_u(matrix, layer.u))
 
 
+@contextlib.contextmanager
+def settled(module: nn.Module) -> Iterator[None]:
+    """Compute the effective weights of all layers once, for several forward passes without gradients.
+
+    Within, weights and vectors must not change. They have no gradients here.
+    """
+    layers = [layer for _, layer in _spectral_norm_layers(module)]
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                layer._settled = _channels_last(layer.ready())
+        yield
+    finally:
+        for layer in layers:
+            layer._settled = None
+
+
 def _spectral_norm_layers(module: nn.Module) -> Iterator[tuple[str, AbstractSpectralNorm]]:
     for name, layer in module.named_modules():
         if isinstance(layer, AbstractSpectralNorm):
@@ -289,6 +382,11 @@ def _doubling_kernel(weight: Tensor) -> Tensor:
     with _without_autocast(weight):
         kernel = weight.flatten(start_dim=-2) @ torch.kron(along, along)
     return kernel.unflatten(-1, (4, 4)).transpose(0, 1)
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """Return a kernel of images as a CPU multiplies by it. Any other weight stays as it is."""
+    return weight.contiguous(memory_format=torch.channels_last) if weight.dim() == 4 else weight
 
 
 def _without_autocast(weight: Tensor) -> torch.autocast:

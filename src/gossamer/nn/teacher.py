@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from gossamer.errors import InputError
 from gossamer.nn.labelled_settings import TeacherConfig
 from gossamer.nn.network import RELU_GAIN, linear
 
@@ -22,10 +23,17 @@ class Teacher(nn.Module):
         dim: coordinates of a place.
         num_classes: at least 2.
         rng: the stream of initial weights.
+
+    Raises:
+        InputError: fewer than two classes.
     """
 
     def __init__(self, config: TeacherConfig, *, dim: int, num_classes: int, rng: torch.Generator) -> None:
         super().__init__()
+        if num_classes < 2:
+            raise InputError(
+                f"num_classes: {num_classes}, but a teacher tells two classes apart at least; take dp-mixture"
+            )
         sizes = (dim, *config.hidden_sizes)
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(sizes):

@@ -124,6 +124,14 @@ class UnitKey:
         labels = (unit_interval(tags[:, 0]) * num_labels).astype(np.int64)
         return labels, np.argsort(tags[:, 1], kind="stable")
 
+    def by_roster(self, roster: np.ndarray) -> RosterKey:
+        """Return this key with a public roster of people, each of whom it deals to a shard of their own.
+
+        Args:
+            roster: uint8 (K, 32), digests of all names that may come.
+        """
+        return RosterKey(self._secret, roster)
+
     def _tags(self, what: Dealt, units: Identities) -> np.ndarray:
         """Compute two 64-bit words a unit: CBC-MAC over its 48 bytes, a pseudorandom function at this fixed length."""
         stream = Keystream(hashlib.sha256(f"gossamer deals: {what.value} ".encode() + self._secret).digest())
@@ -146,6 +154,59 @@ class UnitKey:
     def __reduce__(self) -> tuple[()]:
         # Privacy: a pickle would carry the key to every reader of the pickle.
         raise TypeError("the key that deals units cannot be pickled or copied: it stays in private/")
+
+
+class RosterKey(UnitKey):
+    """A secret key with a public roster of K people, each of whom it deals to one of K shards, and nobody else to it.
+
+    The shard of a name is the rank of its tag among the tags of all names of the roster, with or without records.
+
+    Guarantee:
+        Names are matched with shards one to one, all K! ways alike, if AES-256 is a pseudorandom function. The match
+        follows from the key and the public roster alone. So the lemma of docs/concepts/dealing.md holds. It is about a
+        person of the roster who comes, leaves, changes, or is replaced by another one of it.
+
+    Args:
+        secret: 32 bytes that nobody else knows.
+        roster: uint8 (K, 32), digests of all names that may come, each once.
+    """
+
+    def __init__(self, secret: bytes, roster: np.ndarray) -> None:
+        super().__init__(secret)
+        self._roster = np.unique(roster, axis=0)
+
+    def deal(self, what: Dealt, units: Identities, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the shard of each unit, and the units in the order of their shards, as `UnitKey.deal` does.
+
+        Raises:
+            InputError: another number of shards than of people on the roster, or somebody who is not on it.
+        """
+        num_people = len(self._roster)
+        if num_labels != num_people:
+            raise InputError(
+                f"num_critics is {num_labels}, and the roster has {num_people} people: one critic for each of them, so "
+                "leave num_critics out"
+            )
+        places = places_on(self._roster, units.digests)
+        if places is None:
+            raise InputError("somebody in the data is not on the roster")
+        tags = self._tags(what, Identities(digests=self._roster, copies=np.zeros(num_people, dtype=np.int64)))
+        shards = np.empty(num_people, dtype=np.int64)
+        shards[np.lexsort((tags[:, 1], tags[:, 0]))] = np.arange(num_people)
+        labels = shards[places]
+        return labels, np.argsort(labels)
+
+
+def places_on(roster: np.ndarray, digests: np.ndarray) -> np.ndarray | None:
+    """Return the place of each digest among those of a roster, int64 (digests,), None if one is not on it.
+
+    Args:
+        roster: uint8 (K, 32), each digest once.
+        digests: uint8 (digests, 32).
+    """
+    known = {digest.tobytes(): place for place, digest in enumerate(roster)}
+    places = [known.get(digest.tobytes()) for digest in digests]
+    return None if None in places else np.array(places, dtype=np.int64)
 
 
 def _copies(digests: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from gossamer.evaluation.listed import Listed, SyntheticRecords
 from gossamer.evaluation.memorisation import NearestPair
 from gossamer.evaluation.record import Evaluation, score_from_json, score_to_json
 from gossamer.evaluation.score import Score
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 from gossamer.scoring.targets import Target
 
 Count = Callable[[str, int, int], None]
@@ -47,7 +48,8 @@ class Terms:
         num_samples: real training records that classifiers learn from, at most.
         permit_few_samples: go on with fewer records than features.
         inception_weights: file of the Inception network, None to leave it out.
-        num_workers: classifiers at a time.
+        num_workers: classifiers at a time, in a process that is alone.
+        crew: the processes of this command, each of which takes a classifier at a time if they are several.
     """
 
     is_quick: bool
@@ -56,6 +58,7 @@ class Terms:
     permit_few_samples: bool
     inception_weights: Path | None
     num_workers: int
+    crew: AbstractCrew = ALONE
 
 
 @dataclass(frozen=True, kw_only=True)

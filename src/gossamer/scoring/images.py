@@ -28,7 +28,7 @@ from gossamer.reports.pairs import pairs_picture
 from gossamer.runs.cache import content_key
 from gossamer.scoring.bench import AbstractBench, Gathered, counted, labelled
 from gossamer.scoring.encoder import find_encoder
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored, Terms
 
 NUM_GRID_COLUMNS = 10
 _VERDICTS = "verdicts"
@@ -153,7 +153,7 @@ class ImageBench(AbstractBench):
         verdicts = {task.key: {TEST: np.array(kept[_kept_name(task)], dtype=np.int64)} for task in known}
         todo = [task for task in tasks if task.key not in verdicts]
         try:
-            for one in _followed(todo, sets, self.terms.num_workers, count):
+            for one in _followed(todo, sets, self.terms, count):
                 verdicts[one.task.key] = dict(one.labels)
                 if one.note:
                     notes[one.task.key] = one.note
@@ -207,13 +207,13 @@ def _kept_name(task: Task[Any]) -> str:
 
 
 def _followed(
-    tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], num_workers: int, count: Count
+    tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], terms: Terms, count: Count
 ) -> Iterator[Predictions]:
     """Perform tasks and tell how far they are, in expected seconds of one core: the slowest come first."""
     expected = {task.key: task.classifier.typical_seconds * len(sets[task.train].labels) / 10_000 for task in tasks}
     total, done = sum(expected.values()), 0.0
     count("classifiers", 0, round(total))
-    for one in predict_all(tasks, sets, num_workers=num_workers):
+    for one in predict_all(tasks, sets, num_workers=terms.num_workers, crew=terms.crew):
         done += expected[one.task.key]
         count("classifiers", round(done), round(total))
         yield one

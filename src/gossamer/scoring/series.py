@@ -127,7 +127,8 @@ class SeriesBench(AbstractBench):
         todo = [fit for fit in fits if fit.key not in found]
         count("classifiers", 0, len(todo))
         try:
-            judged = judge_all(todo, sets, num_classes=num_classes, num_workers=self.terms.num_workers)
+            workers = {"num_workers": self.terms.num_workers, "crew": self.terms.crew}
+            judged = judge_all(todo, sets, num_classes=num_classes, **workers)
             for number, (fit, verdicts) in enumerate(judged, start=1):
                 found[fit.key] = verdicts
                 kept.add(fit, verdicts)

@@ -9,6 +9,7 @@ from typing import Final
 
 from gossamer.errors import InputError
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.findings import Terms
 from gossamer.scoring.targets import Target
@@ -43,6 +44,7 @@ def usual_terms(
     permit_few_samples: bool,
     inception_weights: Path | None = None,
     num_workers: int | None = None,
+    crew: AbstractCrew = ALONE,
 ) -> Terms:
     """Return the terms on which targets are scored.
 
@@ -55,6 +57,7 @@ def usual_terms(
         permit_few_samples: go on with fewer records than features.
         inception_weights: file of the Inception network. None for the one in its usual place, if there is one.
         num_workers: classifiers at a time. None for one a core.
+        crew: the processes of this command.
 
     Raises:
         InputError: the file of the Inception network is not there.
@@ -68,6 +71,7 @@ def usual_terms(
         permit_few_samples=permit_few_samples,
         inception_weights=_weights(inception_weights, cache),
         num_workers=os.cpu_count() or 1 if num_workers is None else num_workers,
+        crew=crew,
     )
 
 

@@ -169,6 +169,16 @@ def test_parts_of_another_promise_or_other_slots_are_refused() -> None:
             replace(PLAN, **change)
 
 
+def test_among_more_slots_the_event_stays_and_the_units_are_a_smaller_share() -> None:
+    more = PLAN.among(4 * SLOTS)
+    assert (more.num_slots, more.of_sums.num_slots, more.of_samples.num_slots) == (4 * SLOTS,) * 3
+    assert more.event == PLAN.event
+    assert more.training_share == PLAN.training_share / 4
+    assert more.of_samples.sample_rate == PLAN.of_samples.sample_rate
+    alone = PLAN.paid_for(1).among(2 * SLOTS)
+    assert (alone.samples, alone.num_slots, alone.event) == (None, 2 * SLOTS, PLAN.paid_for(1).event)
+
+
 def test_the_statement_names_both_parts_and_the_weaker_promise_and_is_read_back() -> None:
     claim = PLAN.statement(TERMS)
     assert "2 sums, one after the other, over all slots" in claim.mechanism

@@ -14,7 +14,14 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
-from gossamer.methods.dp_mixture.sizes import MOST_COMPONENTS, NUM_ROUNDS, borne_components
+from gossamer.methods.dp_mixture.sizes import (
+    COARSE_RADIUS,
+    FINE_RADIUS,
+    MOST_COMPONENTS,
+    NUM_ROUNDS,
+    borne_components,
+    borne_radius,
+)
 from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.records_expected import RecordsExpected
 from gossamer.methods.training import RunContext
@@ -76,6 +83,31 @@ def test_no_input_of_the_rule_is_private() -> None:
     assert set(inspect.signature(sized).parameters) == {"config", "slots"}
 
 
+def test_the_radius_of_frequencies_rises_with_the_records_and_falls_with_the_noise_within_two_numbers() -> None:
+    gray = [
+        borne_radius(num_records=4_000, num_channels=1, subspace_multiplier=one) for one in (1e9, 8.7, 3.3, 1.2, 1e-9)
+    ]
+    assert gray == [COARSE_RADIUS, COARSE_RADIUS, COARSE_RADIUS, FINE_RADIUS, FINE_RADIUS]
+    assert borne_radius(num_records=12_000, num_channels=1, subspace_multiplier=3.3) == FINE_RADIUS
+    assert borne_radius(num_records=4_000, num_channels=3, subspace_multiplier=1.2) == COARSE_RADIUS
+    assert set(inspect.signature(borne_radius).parameters) == {"num_records", "num_channels", "subspace_multiplier"}
+
+
+@pytest.mark.parametrize(("epsilon", "expected"), [(1.0, COARSE_RADIUS), (10.0, FINE_RADIUS)])
+def test_own_images_take_the_radius_that_their_noise_bears(epsilon: float, expected: float) -> None:
+    spec = ImageSpec(channels=1, height=32, width=32, class_names=("a", "b"))
+    config = DP_MIXTURE.settings_for(spec, 4_000)
+    found = DP_MIXTURE.calibrate(config, PublicSlots(4_000), PrivacyBudget(epsilon=epsilon, delta=1e-5))
+    assert found.generator.radius == expected
+    assert sized(found, PublicSlots(4_000)) == found
+
+
+def test_a_small_image_has_no_radius_beyond_its_side_and_a_number_of_the_user_stands() -> None:
+    small = replace(OPEN, records=RecordsExpected(shape=(1, 12, 8)), generator=replace(OPEN.generator, radius=None))
+    assert settled(small, 10.0).generator.radius == 12
+    assert settled(OPEN, 30.0).generator.radius == OPEN.generator.radius == 13
+
+
 def test_several_components_get_rounds_and_one_gets_none() -> None:
     assert settled(OPEN, 10.0).num_rounds == NUM_ROUNDS
     alone = settled(OPEN, 1.0)
@@ -130,5 +162,7 @@ def test_a_training_whose_noise_was_given_settles_them_too() -> None:
 def test_sizes_that_nobody_settled_are_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="num_components is not chosen yet"):
         OPEN.generator.build((1, 28, 28), 10, 41, torch.Generator())
+    with pytest.raises(InputError, match="radius is not chosen yet"):
+        replace(OPEN.generator, radius=None).num_features((1, 28, 28))
     with pytest.raises(InputError, match="num_rounds is not chosen yet"):
         _ = OPEN.rounds

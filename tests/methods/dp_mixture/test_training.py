@@ -36,7 +36,7 @@ CONFIG = DPMixtureConfig(
 )
 
 
-FORM = {"form": "with offset"}
+FORM = {"form": "with a shrunk second moment"}
 """The reading of the sums in a state."""
 
 

@@ -205,3 +205,31 @@ def test_features_of_an_empty_image_are_finite(value: float) -> None:
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(InputError, match=name):
         replace(CONFIG, **{name: value})  # type: ignore[arg-type]
+
+
+MOVED = replace(CONFIG, posture=Upright(), rotation=0.1, zoom=0.05, shift=0.03)
+
+
+def test_an_image_is_looked_at_as_it_stands_and_moved_twice_for_each_motion_there_is() -> None:
+    images = torch.rand(3, 1, 8, 8, generator=seeded())
+    looks = list(built(MOVED).looks(images))
+    assert [look.shape for look in looks] == [images.shape] * 9
+    assert torch.equal(looks[0], images)
+    assert all(not torch.equal(look, images) for look in looks[1:])
+    [alone] = built(CONFIG).looks(images)
+    assert torch.equal(alone, images)
+
+
+def test_a_look_of_an_image_depends_on_no_other_image() -> None:
+    images = torch.rand(4, 1, 8, 8, generator=seeded())
+    for together, alone in zip(MOVED.motions.looks(images), MOVED.motions.looks(images[2:3]), strict=True):
+        assert torch.equal(together[2:3], alone)
+
+
+def test_looks_are_moved_as_far_as_drawings_are_in_the_mean_square() -> None:
+    """An even ramp of brightness, moved sideways, tells at its middle how far."""
+    ramp = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    _, *moved = replace(CONFIG, shift=0.05).motions.looks(ramp)
+    steps = torch.stack([(look - ramp)[0, 0, 32, 32] for look in moved]) * 63 / 64
+    assert float(steps.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(steps.square().mean().sqrt()) == pytest.approx(0.05, rel=0.01)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gossamer.driving.federated.asking import InTurn
-from gossamer.driving.federated.plan import SiteTerms
+from gossamer.driving.federated.plan import FederatedPlan, SiteTerms
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.handing_over import card_facts
 from gossamer.driving.releasing import write_drawn
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.cost import random_records
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import RunContext
@@ -116,32 +117,38 @@ def released(over: Round) -> TrainedGenerator:
 
 def _multiplier(over: Round) -> float:
     """Return the noise multiplier that the generator is made with: that of the sums with the most noise, as one sum."""
-    if over.plan.of_method.sends_networks:
+    if not over.plan.of_method.sends_sums:
         return min(site.noise_multiplier for site in over.plan.sites)
-    return max(map(over.plan.multiplier_of, over.givers))
+    return max(map(over.plan.multiplier_of, over.givers[: over.plan.num_sums]))
 
 
 def _notes(over: Round) -> tuple[str, ...]:
     plan = over.plan
     sites = ", ".join(f"{site.name} ({site.num_slots} slots)" for site in plan.sites)
-    where = f"The records lie at {len(plan.sites)} sites: {sites}."
-    if plan.of_method.sends_networks:
-        if isinstance(plan.turns, InTurn):
-            return (
-                where,
-                f"Each site trains the networks on its own records, in turn: {plan.steps_per_round} of its "
-                f"{plan.num_steps} steps in a round, from the networks of the site before it.",
-            )
-        return (
-            where,
-            f"Each site trains the networks on its own records: {plan.steps_per_round} of its {plan.num_steps} steps "
-            "in a round. After a round they are averaged by public numbers of slots, over the sites that answered.",
+    notes = [f"The records lie at {len(plan.sites)} sites: {sites}."]
+    if plan.of_method.sends_sums:
+        notes.append(
+            "Sums of the sites are added; where a site gave none, the sum of the others is scaled by public numbers of "
+            "slots."
         )
-    return (
-        where,
-        "Sums of the sites are added; where a site gave none, the sum of the others is scaled by public numbers of "
-        "slots.",
-    )
+    if plan.of_method.sends_networks:
+        notes.append(_note_on_networks(plan))
+    return tuple(notes)
+
+
+def _note_on_networks(plan: FederatedPlan) -> str:
+    part = plan.part_of(plan.sites[0])
+    steps = f"{plan.steps_per_round} of its {plan.num_network_steps} steps in a round"
+    averaged = "averaged by public numbers of slots, over the sites that answered."
+    if isinstance(part, SumsThenSamplesPlan):
+        return (
+            f"Then comes {part.from_samples}: each site trains it on its own records, {steps}. After a round it is "
+            f"{averaged}"
+        )
+    trains = "Each site trains the networks on its own records"
+    if isinstance(plan.turns, InTurn):
+        return f"{trains}, in turn: {steps}, from the networks of the site before it."
+    return f"{trains}: {steps}. After a round they are {averaged}"
 
 
 def _statement(over: Round, of_sum: PrivacyStatement, sample_size: int) -> PrivacyStatement:

@@ -17,6 +17,7 @@ from gossamer.driving.federated.asking import AbstractTurns, AllAtOnce, InTurn
 from gossamer.errors import GossamerError, InputError, PrivacyError, told
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -79,7 +80,8 @@ class FederatedPlan:
     """A training of one method on the records of several sites, which stay where they are.
 
     Sums over the records of different sites are sums over disjoint records, so they add. Their noise adds too. Networks
-    that each site has trained for a block of private steps are averaged by public numbers of slots.
+    that each site has trained for a block of private steps are averaged by public numbers of slots. If a method has
+    both, all sums come first.
 
     Guarantee: the plan proves nothing by itself. A site prices its own part anew, by `price_of`, and holds it against
     its own cap. A record that lies at one site is protected by the part of that site alone.
@@ -92,8 +94,8 @@ class FederatedPlan:
         recipe: origin of the settings.
         method: settings without a noise multiplier, their sizes settled.
         gossamer_version: that made the plan.
-        steps_per_round: private steps of each site in a round, for a method that sends networks. None for a method that
-            sends sums, which has a round for each.
+        steps_per_round: private steps of each site in a round of networks, for a method that sends some. None for a
+            method that sends sums alone. A sum has a round of its own.
         turns: the sites that a round asks. A method that sends sums asks all at once.
 
     Raises:
@@ -128,8 +130,8 @@ class FederatedPlan:
             raise InputError(
                 f"{self.num_rounds} rounds, and a plan has {MAX_ROUNDS} at most: give more --steps-per-round"
             )
-        part = self.part_of(self.sites[0])
-        largest = max(one.contribution.size for one in part.releases) if isinstance(part, OneShotPlan) else 0
+        sums = sums_in(self.part_of(self.sites[0]))
+        largest = 0 if sums is None else max(one.contribution.size for one in sums.releases)
         if largest > MAX_NUMBERS:
             raise InputError(
                 f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
@@ -177,8 +179,8 @@ class FederatedPlan:
 
     @property
     def num_rounds_of_a_site(self) -> int:
-        """Number of rounds that ask a site: one for each sum, or block of steps. The last block may be shorter."""
-        return -(-self.num_steps // (self.steps_per_round or 1))
+        """Number of rounds that ask a site: one for each sum, and block of steps. The last block may be shorter."""
+        return self.num_sums + -(-self.num_network_steps // (self.steps_per_round or 1))
 
     def asked(self, number: int) -> tuple[str, ...]:
         """Return the names of the sites that a round asks, by its number from 0."""
@@ -189,10 +191,24 @@ class FederatedPlan:
         """Private steps of each site in all rounds."""
         return self.part_of(self.sites[0]).num_steps
 
+    @functools.cached_property
+    def num_sums(self) -> int:
+        """Number of sums, which are the first private steps, each in a round of its own."""
+        sums = sums_in(self.part_of(self.sites[0]))
+        return 0 if sums is None else sums.num_steps
+
+    @property
+    def num_network_steps(self) -> int:
+        """Private steps of each site that train networks, after the sums."""
+        return self.num_steps - self.num_sums
+
     def steps_of(self, number: int) -> range:
         """Return the private steps of the sites that a round asks, from 0: those of no site are others'."""
-        size, part = self.steps_per_round or 1, self.turns.part_of(number, len(self.sites))
-        return range(part * size, min((part + 1) * size, self.num_steps))
+        part, first, size = self.turns.part_of(number, len(self.sites)), self.num_sums, self.steps_per_round or 1
+        if part < first:
+            return range(part, part + 1)
+        start = first + (part - first) * size
+        return range(start, min(start + size, self.num_steps))
 
     def site(self, name: object) -> SiteTerms:
         """Return the terms of a site.
@@ -220,7 +236,7 @@ class FederatedPlan:
         return self.of_method.plan(self.settings_of(site), self.slots_of(site))
 
     def sums_of(self, site: SiteTerms) -> OneShotPlan:
-        """Return the part of a site, for a method that sends sums."""
+        """Return the sums in the part of a site, for a method that sends sums."""
         return _one_shot(self.part_of(site))
 
     @functools.cached_property
@@ -300,9 +316,21 @@ class FederatedPlan:
         return from_json_tree(cls, tree, where)
 
 
+def sums_in(plan: AbstractPlan) -> OneShotPlan | None:
+    """Return the sums that a plan begins with, None if it has none."""
+    match plan:
+        case OneShotPlan():
+            return plan
+        case SumsThenSamplesPlan():
+            return plan.of_sums
+        case _:
+            return None
+
+
 def _one_shot(plan: AbstractPlan) -> OneShotPlan:
-    assert isinstance(plan, OneShotPlan)
-    return plan
+    sums = sums_in(plan)
+    assert sums is not None
+    return sums
 
 
 def check_works_between_sites(method: Method[Any]) -> None:
@@ -317,7 +345,7 @@ def check_works_between_sites(method: Method[Any]) -> None:
 
 
 def check_steps_per_round(method: Method[Any], steps_per_round: int | None) -> None:
-    """Refuse a number of steps for a method that sends sums, or none for one that sends networks.
+    """Refuse a number of steps for a method that sends sums alone, or none for one that sends networks.
 
     Raises:
         InputError: it is of the other kind, or below 1.
@@ -334,7 +362,7 @@ def check_turns(method: Method[Any], turns: AbstractTurns) -> None:
     Raises:
         InputError: they are.
     """
-    if not method.sends_networks and not isinstance(turns, AllAtOnce):
+    if method.sends_sums and not isinstance(turns, AllAtOnce):
         raise InputError(f"{method.name} adds the sums of all sites in a round: leave --in-turn out")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.federated.asking import AllAtOnce, InTurn
-from gossamer.driving.federated.plan import FederatedPlan, SiteTerms, check_works_between_sites
+from gossamer.driving.federated.plan import FederatedPlan, SiteTerms, check_works_between_sites, sums_in
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.privacy.adjacency import Unit
@@ -19,7 +19,7 @@ from gossamer.privacy.site_claims import check_site_name
 from gossamer.privacy.slots import PublicSlots
 
 NUM_ROUNDS: Final = 20
-"""Rounds of each site for a method that sends networks, unless others are asked for."""
+"""Rounds of networks of each site, unless others are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,8 @@ def make_plan(
         unit: content of a slot.
         wishes: of the sites.
         version: of this library.
-        steps_per_round: private steps of each site in a round. None for a method that sends sums, and for `NUM_ROUNDS`
-            rounds of a method that sends networks.
+        steps_per_round: private steps of each site in a round of networks. None for a method that sends sums alone, and
+            for `NUM_ROUNDS` rounds of networks.
         turns: the sites that a round asks. None for all of them.
 
     Raises:
@@ -70,11 +70,11 @@ def make_plan(
     method = method_of(config)
     check_works_between_sites(method)
     config = replace(config, noise_multiplier=None)
-    if not method.sends_networks:
+    if method.sends_sums:
         config.records.check(spec)
-    if method.sends_networks and steps_per_round is None:
-        steps_per_round = -(-config.num_steps // NUM_ROUNDS)
     terms = tuple(_terms(method, config, unit, wish) for wish in wishes)
+    if method.sends_networks and steps_per_round is None and terms:
+        steps_per_round = _usual_steps(method, config, unit, terms[0])
     draft = FederatedPlan(
         study=os.urandom(16).hex(),
         unit=unit.value,
@@ -96,6 +96,14 @@ def make_plan(
     for site in plan.sites:
         plan.price_of(site)
     return plan
+
+
+def _usual_steps(method: Method[Any], config: Any, unit: Unit, site: SiteTerms) -> int:
+    """Return the private steps in a round of networks if there are `NUM_ROUNDS` of them."""
+    settings = replace(config, noise_multiplier=site.noise_multiplier)
+    part = method.plan(settings, PublicSlots(site.num_slots, unit))
+    sums = sums_in(part)
+    return -(-(part.num_steps - (0 if sums is None else sums.num_steps)) // NUM_ROUNDS)
 
 
 def _terms(method: Method[Any], config: Any, unit: Unit, wish: SiteWish) -> SiteTerms:

@@ -1,4 +1,4 @@
-"""The two kinds of things that sites send: noisy sums, which add, and networks, which are averaged."""
+"""The things that sites send: noisy sums, which add, networks, which are averaged, or sums and then networks."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class AbstractSending(abc.ABC):
 
 
 class SendingSums(AbstractSending):
-    """Noisy sums, one in each round. Sums over disjoint records add, and so does their noise."""
+    """Noisy sums, one in each of the first rounds. Sums over disjoint records add, and so does their noise."""
 
     def known(self, number: int) -> Shapes:
-        """Return a sum for each earlier round."""
-        return {f"{_SUM} {step + 1}": self._shape(step) for step in range(number)}
+        """Return a sum for each earlier round of sums."""
+        return {f"{_SUM} {step + 1}": self._shape(step) for step in range(min(number, self.plan.num_sums))}
 
     def sent(self, number: int) -> Shapes:
         """Return one sum."""
@@ -95,12 +95,13 @@ class SendingSums(AbstractSending):
     def combined(self, known: Tensors, answers: Sequence[Tensors], names: Sequence[str], number: int) -> Tensors:
         """Add sums in float64, in the order of the plan, and scale them to all slots. Exact if all sites are there."""
         total = torch.stack([one[_SUM].double() for one in answers]).sum(dim=0)
-        return known | {f"{_SUM} {number + 1}": (total / self.plan.share_of(names)).to(torch.float32)}
+        return {**known, f"{_SUM} {number + 1}": (total / self.plan.share_of(names)).to(torch.float32)}
 
     def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:
         """Return the sums, with the noise on each."""
-        multipliers = tuple(self.plan.multiplier_of(names) for names in givers)
-        return {"sums": SumsOfSites(released=tuple(known.values()), multipliers=multipliers)}
+        released = tuple(known[name] for name in self.known(len(givers)))
+        multipliers = tuple(self.plan.multiplier_of(names) for names in givers[: len(released)])
+        return {"sums": SumsOfSites(released=released, multipliers=multipliers)}
 
     def tried(self, training: AbstractTraining) -> None:
         """Make the next sum."""
@@ -123,8 +124,8 @@ class SendingNetworks(AbstractSending):
     """Networks after a block of private steps at each site, averaged by public numbers of slots."""
 
     def known(self, number: int) -> Shapes:
-        """Return the networks, none before the first round: they follow from the plan then."""
-        return self.plan.networks if number else {}
+        """Return the networks, none before their first round: they follow from the plan then."""
+        return self.plan.networks if number > self.plan.num_sums else {}
 
     def sent(self, number: int) -> Shapes:
         """Return the networks."""
@@ -151,14 +152,16 @@ class SendingNetworks(AbstractSending):
         return {name: mean(name) for name in self.plan.networks}
 
     def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:
-        """Return the networks, and the steps that led to them. Nothing before the first round."""
-        if not givers:
+        """Return the networks, and the steps that led to them. Nothing before their first round."""
+        if len(givers) <= self.plan.num_sums:
             return {}
         steps = [self.plan.steps_of(number) for number in range(len(givers) + 1)]
-        num_updates = sum(len(one) for one, names in zip(steps, givers, strict=False) if names)
+        led = list(zip(steps, givers, strict=False))[self.plan.num_sums :]
+        num_updates = sum(len(one) for one, names in led if names)
         # After the last round the steps are none, and begin at the end of the plan.
         first = min(steps[-1].start, self.plan.num_steps)
-        return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=known)}
+        tensors = {name: known[name] for name in self.plan.networks}
+        return {"networks": NetworksOfSites(step=first, num_updates=num_updates, tensors=tensors)}
 
     def tried(self, training: AbstractTraining) -> None:
         """Take the steps of one update of the generator, since an update may need more memory than a step."""
@@ -175,6 +178,53 @@ class SendingNetworks(AbstractSending):
             next(reports)
 
 
+class SendingSumsThenNetworks(AbstractSending):
+    """Noisy sums in the first rounds, and after them networks that learn in coordinates that the sums define.
+
+    Args:
+        plan: of the training.
+    """
+
+    def __init__(self, plan: FederatedPlan) -> None:
+        super().__init__(plan)
+        self._sums, self._networks = SendingSums(plan), SendingNetworks(plan)
+
+    def known(self, number: int) -> Shapes:
+        """Return a sum for each earlier round of sums, and the networks after their first round."""
+        return {**self._sums.known(number), **self._networks.known(number)}
+
+    def sent(self, number: int) -> Shapes:
+        """Return one sum, or the networks."""
+        return self._now(number).sent(number)
+
+    def check_possible(self, tensors: Tensors, site: SiteTerms, number: int, where: str) -> None:
+        """Refuse a sum that is too large."""
+        self._now(number).check_possible(tensors, site, number, where)
+
+    def combined(self, known: Tensors, answers: Sequence[Tensors], names: Sequence[str], number: int) -> Tensors:
+        """Add sums, or average networks, and keep all sums."""
+        return {**known, **self._now(number).combined(known, answers, names, number)}
+
+    def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """Return the sums with the noise on each, and the networks after their first round."""
+        return {**self._sums.context(known, givers), **self._networks.context(known, givers)}
+
+    def tried(self, training: AbstractTraining) -> None:
+        """Make the next sum, or take the steps of one update."""
+        self._now(training.step).tried(training)
+
+    def work(self, training: AbstractTraining, number: int) -> Tensors:
+        """Make the next sum, or take the steps of the round."""
+        return self._now(number).work(training, number)
+
+    def _now(self, number: int) -> AbstractSending:
+        """Return the kind of a round, by its number, or by a private step: each sum is one step and one round."""
+        return self._sums if number < self.plan.num_sums else self._networks
+
+
 def sending_of(plan: FederatedPlan) -> AbstractSending:
     """Return the kind of thing that the sites of a plan send."""
-    return SendingNetworks(plan) if plan.of_method.sends_networks else SendingSums(plan)
+    method = plan.of_method
+    if not method.sends_networks:
+        return SendingSums(plan)
+    return SendingSumsThenNetworks(plan) if method.sends_sums else SendingNetworks(plan)

@@ -19,6 +19,7 @@ from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.verdicts import mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import Task, one_thread, perform_all
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
 
 _LEAST_RANGE = 1e-6
 
@@ -46,7 +47,12 @@ class Verdict:
 
 
 def judge_all(
-    fits: Sequence[Task[SeriesClassifier]], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
+    fits: Sequence[Task[SeriesClassifier]],
+    sets: Mapping[str, SeriesSet],
+    *,
+    num_classes: int,
+    num_workers: int,
+    crew: AbstractCrew = ALONE,
 ) -> Iterator[tuple[Task[SeriesClassifier], dict[str, Verdict]]]:
     """Fit and judge, on several processes with a thread each. The verdicts do not depend on their number.
 
@@ -55,6 +61,7 @@ def judge_all(
         sets: name -> labelled series, all of one shape.
         num_classes: of the real data.
         num_workers: processes, at least 1. With one everything happens in this process.
+        crew: the processes of this command. If they are several, they are the workers.
 
     Yields:
         A fit and its verdicts by the name of each test set, as they are completed.
@@ -67,7 +74,7 @@ def judge_all(
         labels = sets[fit.train].y
         if labels is None or len(np.unique(labels)) < 2:
             raise InputError(f"{fit.train}: a classifier needs labels of at least two classes; give more series")
-    return perform_all(_judge, fits, sets, num_workers, num_classes)
+    return perform_all(_judge, fits, sets, num_workers, crew, num_classes)
 
 
 def _judge(

@@ -364,9 +364,18 @@ class GroupedMoments(AbstractContribution):
         if self.mean_weight:
             parts.append((one_hot.T @ points).flatten())
         if self.square_weight:
-            rows, columns = self._triangle
-            parts += [((weight[:, None] * points).T @ points)[rows, columns] for weight in one_hot.T]
+            parts.append(self._squares_added(points, one_hot).flatten())
         return torch.cat(parts)
+
+    def _squares_added(self, points: Tensor, one_hot: Tensor) -> Tensor:
+        """Return sums of outer products of each group's own rows, (G, dim (dim + 1) / 2)."""
+        rows, columns = self._triangle
+        # One array for all: small results of many products, each between large passing arrays, would pin these.
+        found = points.new_zeros(self.num_groups, len(rows))
+        for group in one_hot.any(dim=0).nonzero()[:, 0].tolist():
+            own = points[one_hot[:, group] > 0]
+            found[group] = (own.T @ own)[rows, columns]
+        return found
 
     def counts(self, released: Tensor) -> Tensor:
         """Return the noisy number of slots in each group, (G,)."""

@@ -159,6 +159,11 @@ class SumsThenSamplesPlan(AbstractPlan):
             samples=replace(self.of_samples, num_steps=num_samples) if num_samples else None,
         )
 
+    def among(self, num_slots: int) -> Self:
+        """Return the plan for its units as a part of more slots, which others hold. See `AbstractPlan.among`."""
+        sums, samples = (None if part is None else part.among(num_slots) for part in (self.sums, self.samples))
+        return self._with(num_slots=num_slots, sums=sums, samples=samples)
+
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
         """Compute the end of a run that has done some steps and lost others.
 

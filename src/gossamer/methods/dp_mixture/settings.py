@@ -10,7 +10,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.methods.dp_mixture.components import ClassCovariances, Covariances
-from gossamer.methods.dp_mixture.sizes import NUM_ROUNDS, borne_components
+from gossamer.methods.dp_mixture.sizes import COARSE_RADIUS, NUM_ROUNDS, borne_components, borne_radius
 from gossamer.methods.records_expected import RecordsExpected
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.images.settings import MixtureGeneratorConfig
@@ -150,13 +150,15 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
 
 
 def sized(config: DPMixtureConfig, slots: PublicSlots) -> DPMixtureConfig:
-    """Settle the sizes that were left to the noise: the number of components, and of rounds that move them.
+    """Settle the sizes that were left to the noise: the radius of frequencies, the components and their rounds.
 
     Sizes that were given stay. One component needs no round, and several get `NUM_ROUNDS`. Without a noise multiplier
-    there is one component.
+    there is one component, and the smaller radius.
 
     Guarantee: a function of public things alone, the settings and the number of slots.
     """
+    if config.generator.radius is None:
+        config = replace(config, generator=replace(config.generator, radius=_borne_radius(config, slots)))
     components, rounds = config.generator.num_components, config.num_rounds
     if components is None:
         components = 1 if rounds == 0 else max(_borne(config, slots), 1 if rounds is None else 2)
@@ -178,15 +180,38 @@ def sizes_in_words(config: DPMixtureConfig) -> str:
 
 def _borne(config: DPMixtureConfig, slots: PublicSlots) -> int:
     """Return the number of components that the noise of the settings bears."""
-    # Noise that is no positive number bears nothing to count, and the plan refuses it in its own words.
-    if config.noise_multiplier is None or not config.noise_multiplier > 0:
+    if not _has_noise(config):
         return 1
     rounds = NUM_ROUNDS if config.num_rounds is None else config.num_rounds
-    shares = sum(getattr(config, f"{part}_share") for part in PARTS)
     return borne_components(
         num_records=slots.to_learn_from,
         num_classes=config.records.num_groups,
         dim=config.generator.num_kept(config.records.shape),
-        round_multiplier=config.noise_multiplier * math.sqrt(shares * rounds / config.round_share),
+        round_multiplier=_multiplier(config, config.round_share / rounds),
         centre_noise=config.centre_noise,
     )
+
+
+def _borne_radius(config: DPMixtureConfig, slots: PublicSlots) -> float:
+    """Return the radius of frequencies that the noise of the settings bears, at most the longer side."""
+    channels, *sides = config.records.shape
+    borne = COARSE_RADIUS
+    if _has_noise(config):
+        borne = borne_radius(
+            num_records=slots.to_learn_from,
+            num_channels=channels,
+            subspace_multiplier=_multiplier(config, config.subspace_share),
+        )
+    return min(borne, float(max(sides)))
+
+
+def _has_noise(config: DPMixtureConfig) -> bool:
+    """Whether there is noise to reckon with. What is no positive number the plan refuses in its own words."""
+    return config.noise_multiplier is not None and config.noise_multiplier > 0
+
+
+def _multiplier(config: DPMixtureConfig, share: float) -> float:
+    """Return the noise multiplier of a release that has this share of the budget."""
+    assert config.noise_multiplier is not None
+    shares = sum(getattr(config, f"{part}_share") for part in PARTS)
+    return config.noise_multiplier * math.sqrt(shares / share)

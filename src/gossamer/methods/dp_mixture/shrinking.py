@@ -1,11 +1,13 @@
-"""Estimates of means from noisy ones: parts that are mostly noise are shrunk, by the known noise alone."""
+"""Estimates of means and second moments from noisy ones: what is mostly noise is shrunk, by the known noise alone."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 KEPT = -1
 """Band of features that are left as they are."""
+_LEAST_GROUP = 4
 
 
 def shrunk(vectors: Tensor, variances: Tensor, bands: Tensor) -> Tensor:
@@ -37,3 +39,49 @@ def shrunk(vectors: Tensor, variances: Tensor, bands: Tensor) -> Tensor:
         energy = vectors[:, own].square().mean(dim=1)
         result[:, own] *= (1 - variances / energy.clamp_min(1e-30)).clamp_min(0)[:, None]
     return result
+
+
+def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tensor) -> Tensor:
+    r"""Shrink a noisy second moment, each block of entries by the part of its energy that is noise.
+
+    Features of neighbouring frequencies make a block. Two blocks have a group of entries between them, and the entries
+    of one place in both have a group apart, because they have a mean: variances, and what channels have in common.
+    Let m be the mean of a group of places and 0 for others, E the mean square of its entries about m, and v the known
+    variance of their noise. Then
+
+    .. math:: M_{ij} \mapsto m + \max(0, 1 - v / E)\,(M_{ij} - m).
+
+    Entries of low frequencies stay as they are, and those of high ones fall to zero where they are noise. Directions
+    that are read from the result turn less towards the noise. A group of fewer than four entries stays as it is.
+
+    Guarantee: post-processing of a released sum.
+
+    Args:
+        moment: noisy, symmetric (features, features).
+        deviation: of the noise on the diagonal. On other entries it is smaller by the root of 2.
+        blocks: int64 (features,), the block of each feature.
+        places: int64 (features,), the same number for features of one frequency in different channels.
+
+    Returns:
+        (features, features), symmetric.
+
+    References: Efron, Morris 1973, "Stein's estimation rule and its competitors: an empirical Bayes approach".
+
+    >>> blocks = torch.arange(8) // 4
+    >>> noisy = torch.tensor([[9.0, 1.0], [1.0, 1.0]], dtype=torch.float64)[blocks][:, blocks]
+    >>> found = shrunk_moment(noisy, 1.0, blocks, torch.arange(8))
+    >>> [round(float(found[row, column]), 3) for row, column in ((0, 1), (0, 5), (4, 5))]
+    [8.944, 0.5, 0.5]
+    """
+    alike = places[:, None] == places
+    pairs = torch.minimum(blocks[:, None], blocks) * len(blocks) + torch.maximum(blocks[:, None], blocks)
+    _, groups, sizes = (2 * pairs + alike).flatten().unique(return_inverse=True, return_counts=True)
+
+    def average(values: Tensor) -> Tensor:
+        return (torch.bincount(groups, weights=values.flatten()) / sizes)[groups].view_as(values)
+
+    middle = torch.where(alike, average(moment), 0.0)
+    noise = torch.full_like(moment, deviation**2 / 2).fill_diagonal_(deviation**2)
+    kept = (1 - average(noise) / average((moment - middle).square()).clamp_min(1e-300)).clamp_min(0)
+    is_small = (sizes < _LEAST_GROUP)[groups].view_as(moment)
+    return torch.where(is_small, moment, middle + kept * (moment - middle))

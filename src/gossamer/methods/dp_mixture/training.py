@@ -33,7 +33,7 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
 from gossamer.methods.dp_mixture.remainder import outside
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
-from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
+from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk, shrunk_moment
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.of_sites import SumsOfSites
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
@@ -45,7 +45,7 @@ from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
-_FORM = "with offset"
+_FORM = "with a shrunk second moment"
 """The reading of released sums. A state names it, because a sum is about places that earlier sums decide."""
 
 
@@ -175,9 +175,11 @@ class MixtureFit:
         weight = known.counts / known.counts.sum()
         within = self._moments(1).squares(noisy)[0] / known.counts.sum()
         between = known.apart.T @ (weight[:, None] * known.apart)
-        directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
-        inside = semi_definite(directions @ within @ directions.T)
         noise = self._plan.release_noise_std(1) * self._moments(1).radius ** 2 / float(known.counts.sum())
+        shape, features = self._config.records.shape, self._config.generator
+        likely = shrunk_moment(within, noise, features.blocks(shape), features.places(shape)) + between
+        directions = torch.linalg.eigh(likely).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
+        inside = semi_definite(directions @ within @ directions.T)
         beyond = outside(within, directions, noise * math.sqrt(2 * len(within)))
         start = self._config.spread * torch.randn(
             known.centres.shape, generator=public_stream(self._config.seed, "centres"), dtype=torch.float64
@@ -305,10 +307,14 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         """Return the sums released so far, which are all there is to know of a mixture."""
         return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
-    @property
     @abc.abstractmethod
+    def _sums_of(self, plan: P) -> OneShotPlan:
+        """Return the plan of the releases of the mixture, all of a plan or its first part."""
+
+    @property
     def _sums(self) -> OneShotPlan:
-        """The plan of the releases of the mixture, all of the plan or its first part."""
+        """The plan of the releases of the mixture, with the noise of this place."""
+        return self._sums_of(self.plan)
 
     def _release_next(self) -> DPMixtureReport:
         """Make the next release of the mixture."""
@@ -372,7 +378,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         """
         own = self._fit
         for released, multiplier in zip(sums.released, sums.multipliers, strict=True):
-            self._fit = MixtureFit(self._mixture, replace(self._sums, noise_multiplier=multiplier))
+            self._fit = MixtureFit(self._mixture, self._sums_of(replace(self.plan, noise_multiplier=multiplier)))
             self._take_up(released)
         self._fit = own
         if not all(bool(value.isfinite().all()) for value in vars(self._known).values()):
@@ -462,9 +468,8 @@ class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
         priced = plan(config, context.slots_of(records))
         super().__init__(config, priced, records, noise, context, math.prod(records.spec.shape))
 
-    @property
-    def _sums(self) -> OneShotPlan:
-        return self.plan
+    def _sums_of(self, plan: OneShotPlan) -> OneShotPlan:
+        return plan
 
     def __iter__(self) -> Iterator[DPMixtureReport]:
         """Make the releases to the end of the plan, with a report after each."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
 from gossamer.methods.gs_wgan.settings import WassersteinLoss
-from gossamer.nn.ensemble import Ensemble, Tensors, adam_step, differentiable, gradients, outputs, slopes
+from gossamer.nn.ensemble import Ensemble, Tensors, adam_step, differentiable, gradients, outputs, scores_and_slopes
 from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advanced_buffers
 
@@ -127,15 +127,15 @@ def wasserstein_losses(loss: WassersteinLoss, critics: Ensemble, parameters: Ten
     """Compute the loss of every critic on its own batch: (K,). See `WassersteinLoss`."""
     num_real = batch.real.shape[1]
     labels = None if batch.labels is None else batch.labels.repeat(1, 2)
-    scores = outputs(critics, parameters, torch.cat([batch.real, batch.synthetic], dim=1), labels)
+    scored = torch.cat([batch.real, batch.synthetic], dim=1), labels
+    between = torch.lerp(batch.synthetic, batch.real, batch.mix)
+    scores, slope = scores_and_slopes(critics, parameters, scored, (between, batch.labels))
     real_score, synthetic_score = scores[:, :num_real], scores[:, num_real:]
     wasserstein = synthetic_score.mean(dim=1) - real_score.mean(dim=1) + loss.drift * real_score.square().mean(dim=1)
-    return wasserstein + loss.gradient_penalty * _penalty(critics, parameters, batch)
+    return wasserstein + loss.gradient_penalty * _penalty(slope.to(between.dtype))
 
 
-def _penalty(critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
-    between = torch.lerp(batch.synthetic, batch.real, batch.mix)
-    slope = slopes(critics, parameters, between, batch.labels).to(between.dtype)
+def _penalty(slope: Tensor) -> Tensor:
     # The small constant keeps the second derivative finite where a slope is zero.
     norm = (slope.flatten(start_dim=2).square().sum(dim=2) + 1e-12).sqrt()
     return (norm - 1).square().mean(dim=1)

@@ -17,7 +17,7 @@ from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.ensemble import Tensors
-from gossamer.nn.spectral_norm import advance
+from gossamer.nn.spectral_norm import advance, settled
 from gossamer.nn.views import View
 
 _WIDE_NETWORK: Final = 2_000_000
@@ -67,7 +67,7 @@ class PublicGenerator(AveragedGenerator):
         is_wide = self._device.type == "cpu" and num_weights >= _WIDE_NETWORK
         at_once = _AT_ONCE if is_wide else len(latent)
         places = torch.arange(len(latent), device=latent.device).split(at_once)
-        with torch.no_grad(), mixed_precision(self._device, self._precision):
+        with torch.no_grad(), mixed_precision(self._device, self._precision), settled(self.network):
             parts = [self.network(latent[few], None if labels is None else labels[few]).float() for few in places]
         return torch.cat(parts)
 

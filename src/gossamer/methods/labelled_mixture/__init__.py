@@ -27,4 +27,5 @@ LABELLED_MIXTURE = Method(
     working=_working,
     saves_on_the_way=False,
     classifies=True,
+    works_between_sites=True,
 )

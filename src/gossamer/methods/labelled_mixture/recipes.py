@@ -12,15 +12,20 @@ from gossamer.methods.dp_mixture.settings import sizes_in_words
 from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan, sized
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
+from gossamer.nn.settings import Adam
 
 if TYPE_CHECKING:
     from gossamer.data.records import RecordSet
     from gossamer.mechanisms.noise import AbstractNoise
     from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
     from gossamer.methods.training import RunContext
+    from gossamer.nn.ensemble import Tensors
 
 
-MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
+MNIST = LabelledMixtureConfig(
+    mixture=mixtures.MNIST, clip_norm=0.1, adam=Adam(learning_rate=1e-2, beta1=0.9, beta2=0.99)
+)
+"""The Gaussians name digits so well that gradients of most are far shorter than 1: a clip of 1 would be noise alone."""
 MNIST5K = LabelledMixtureConfig(mixture=mixtures.MNIST5K)
 FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.WIDE_FASHION_MNIST)
 """The spread that classifiers learn most from, since they are all that the teacher's labels are good for."""
@@ -61,6 +66,12 @@ def _start(
     return LabelledMixtureTraining(config, records, noise, context)
 
 
+def _travels(config: LabelledMixtureConfig, spec: AbstractSpec) -> Tensors:
+    from gossamer.methods.labelled_mixture.training import travels
+
+    return travels(config, spec)
+
+
 WORKING = Working(
     config=LabelledMixtureConfig,
     plan=plan,
@@ -68,6 +79,8 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    travels=_travels,
+    sums_first=True,
     shares_work=True,
     sizes_in_words=lambda config: sizes_in_words(config.mixture),
 )

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from gossamer.data.records import RecordSet
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
@@ -25,7 +25,7 @@ from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.streams import public_stream
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
-from gossamer.methods.averaged import cosine_decay
+from gossamer.methods.averaged import TrainedNetwork, cosine_decay
 from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixtureReport
 from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan, sized
 from gossamer.methods.protected import bundles, units_of
@@ -33,6 +33,7 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, Progress, RunContext
 from gossamer.nn.descent import AdamDescent
 from gossamer.nn.labelled import LabelledGenerator
+from gossamer.nn.teacher import Teacher
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
@@ -93,10 +94,12 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         self._average = {name: tensor.detach().clone() for name, tensor in self._parameters().items()}
         if context.state is not None:
             self._restore(context.state)
+        if context.networks is not None:
+            self._trained_teacher.take_up(context.networks.tensors, context.networks.num_updates)
+            self.step = context.networks.step
 
-    @property
-    def _sums(self) -> OneShotPlan:
-        return self.plan.of_sums
+    def _sums_of(self, plan: SumsThenSamplesPlan) -> OneShotPlan:
+        return plan.of_sums
 
     def __iter__(self) -> Iterator[DPMixtureReport | TeacherReport]:
         """Make the releases and then the updates to the end of the plan, with a report after each."""
@@ -201,6 +204,18 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         network.load_state_dict(self._generator(self._statement).weights)
         return network
 
+    @property
+    def _trained_teacher(self) -> TrainedNetwork:
+        return TrainedNetwork(self._optimiser, self._average)
+
+    def travelling(self) -> Tensors:
+        """Return the teacher, its average and the moments of its optimiser, as they travel between sites.
+
+        Guarantee: functions of released gradients and public things. The mixture does not travel with them, since all
+        sites know it from the released sums.
+        """
+        return self._trained_teacher.travelling()
+
     def _restore(self, state: dict[str, Any]) -> None:
         self.step = int(state["step"])
         self._network.teacher.load_state_dict(state["teacher"])
@@ -219,6 +234,19 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         return TrainedGenerator(recipe=recipe, weights=weights, statement=statement)
 
 
+def travels(config: LabelledMixtureConfig, spec: AbstractSpec) -> Tensors:
+    """Return the teacher before its first update, as it travels between sites.
+
+    Raises:
+        InputError: records of another shape, of other classes, or without two of them.
+    """
+    config.records.check(spec)
+    dim = config.mixture.generator.num_kept(spec.shape)
+    teacher = Teacher(config.teacher, dim=dim, num_classes=spec.num_classes, rng=_stream(config))
+    average = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
+    return TrainedNetwork(AdamDescent(config.adam, teacher), average).travelling()
+
+
 def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
     """Build the network that is released, with a teacher that knows nothing."""
     expected = config.records
@@ -226,5 +254,10 @@ def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
         expected.shape,
         expected.num_classes,
         config.generator.latent_dim(expected.shape),
-        public_stream(config.seed, "teacher weights"),
+        _stream(config),
     )
+
+
+def _stream(config: LabelledMixtureConfig) -> torch.Generator:
+    """Return the public stream of the teacher's initial weights."""
+    return public_stream(config.seed, "teacher weights")

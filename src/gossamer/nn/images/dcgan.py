@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gossamer.nn.devices import in_use
 from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped
 from gossamer.nn.network import RELU_GAIN, AbstractGenerator, channel_norm, linear
 from gossamer.nn.settings import Shape
+from gossamer.nn.spectral_norm import folded
 
 _LARGEST_UNDOUBLED_GRID = 13
 
@@ -52,9 +54,20 @@ class DCGANGenerator(AbstractGenerator):
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
-        for layer, grid in zip(self.layers, self.grids, strict=True):
+        *layers, last = self.layers
+        *grids, sides = self.grids
+        for layer, grid in zip(layers, grids, strict=True):
             features = cropped(layer(channel_norm(F.relu(features))), grid)
-        return torch.sigmoid(features)
+        image = self._image(channel_norm(F.relu(features)), last)
+        return torch.sigmoid(cropped(image, sides))
+
+    @staticmethod
+    def _image(features: Tensor, layer: nn.Module) -> Tensor:
+        """Compute the last layer, to few channels, as one product and sums."""
+        assert isinstance(layer, nn.ConvTranspose2d)
+        assert layer.bias is not None
+        sides = [2 * (side - 1) + 8 for side in features.shape[2:]]
+        return folded(in_use(features), in_use(layer.weight), sides, stride=2) + layer.bias[:, None, None]
 
 
 def _last_grid(side: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from gossamer.nn.images.motions import NUM_MOTIONS, warped
@@ -25,6 +27,10 @@ class MixtureGenerator(AbstractMixtureGenerator):
     def __init__(self, config: MixtureGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int) -> None:
         super().__init__(config, shape=checked_image_shape(shape), num_classes=num_classes, latent_dim=latent_dim)
         self.config = config
+
+    def looks(self, samples: Tensor) -> Iterator[Tensor]:
+        """Yield images as they stand, and moved as drawings are. See `AbstractClassifyingGenerator.looks`."""
+        return self.config.motions.looks(samples)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,22 @@ class Motions:
         rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * self.shift * normal[:, 3]], dim=1)
         columns = torch.stack([angle.sin(), size * angle.cos(), 2 * self.shift * normal[:, 4]], dim=1)
         return torch.stack([rows, columns], dim=1)
+
+    def looks(self, images: Tensor) -> Iterator[Tensor]:
+        r"""Yield images (batch, channels, height, width) as they stand, and then moved, each image alike.
+
+        The motions are points at :math:`\pm\sqrt n` deviations along each of the n motions that there are. A mean over
+        them is that over random motions, for polynomials of degree 3 in the normal numbers.
+
+        References: Arasaratnam, Haykin 2009, "Cubature Kalman filters", for the points.
+        """
+        import torch
+
+        yield images
+        deviations = (self.rotation, self.shear, self.zoom, self.shift, self.shift)
+        axes = torch.eye(NUM_MOTIONS)[torch.tensor(deviations) > 0]
+        for point in math.sqrt(len(axes)) * torch.cat([axes, -axes]):
+            yield warped(images, self.maps(point[None]).expand(len(images), 2, 3))
 
 
 def warped(images: Tensor, maps: Tensor) -> Tensor:

@@ -1,0 +1,118 @@
+"""Independent jobs, dealt over the processes of a crew: the first hands them out one by one, and does its part."""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from gossamer.errors import GossamerError
+from gossamer.mechanisms.crew import AbstractCrew
+from gossamer.mechanisms.ranks import Ranks
+
+Result = TypeVar("Result")
+
+
+def perform_each(
+    crew: AbstractCrew, perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[int, Result]]:
+    """Perform a function on arguments, each by one process of a crew, which takes the next as soon as it is free.
+
+    The first process calls this, and all others `serve` it. A result must follow from its own arguments alone: then
+    all results are those of one process. They travel as pickles, private and not encrypted.
+
+    Args:
+        crew: the processes.
+        perform: a function of a module, which every process can import.
+        arguments: of each job, taken one by one.
+
+    Yields:
+        Number of a job, from 0 on, and its result, as they are completed.
+
+    Raises:
+        GossamerError: of a job.
+        ResourceError: another process has ended.
+    """
+    jobs = _Jobs(perform, arguments)
+    if isinstance(crew, Ranks):
+        for rank in range(1, crew.size):
+            jobs.hand_out(crew, rank)
+    try:
+        yield from jobs.results()
+    except BaseException:
+        if isinstance(crew, Ranks):
+            crew.close()  # helpers may be amid a job, and nobody waits for it
+        raise
+
+
+def serve(crew: AbstractCrew) -> None:
+    """Perform the jobs of the first process until it ends them. For helpers alone.
+
+    Args:
+        crew: the processes.
+
+    Raises:
+        ResourceError: the first process has ended otherwise.
+    """
+    assert isinstance(crew, Ranks)
+    while (job := pickle.loads(crew.receive(0))) is not None:
+        perform, arguments = job
+        try:
+            answer = perform(*arguments)
+        except GossamerError as fault:
+            answer = fault
+        crew.send(pickle.dumps(answer), 0)
+
+
+def end_jobs(crew: AbstractCrew) -> None:
+    """Let all helpers leave, none of which is amid a job."""
+    if isinstance(crew, Ranks):
+        for rank in range(1, crew.size):
+            crew.send(pickle.dumps(None), rank)
+
+
+class _Jobs:
+    """Jobs that the threads of the first process take one by one: its own, and one for each helper."""
+
+    def __init__(self, perform: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> None:
+        self._perform = perform
+        self._arguments = list(arguments)
+        self._next_number = 0
+        self._lock = threading.Lock()
+        self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+
+    def hand_out(self, crew: Ranks, rank: int) -> None:
+        """Let a thread give jobs to a helper as long as there are any."""
+        threading.Thread(target=self._keep_busy, args=(crew, rank), daemon=True).start()
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """Perform jobs in this thread, and yield the results of all."""
+        for _ in self._arguments:
+            yield self._result()
+
+    def _result(self) -> tuple[int, Any]:
+        if self._answers.empty() and (number := self._take()) is not None:
+            return number, self._perform(*self._arguments[number])
+        number, answer = self._answers.get()
+        if isinstance(answer, Exception):
+            raise answer
+        return number, answer
+
+    def _keep_busy(self, crew: Ranks, rank: int) -> None:
+        answer = None
+        while not isinstance(answer, Exception) and (number := self._take()) is not None:
+            try:
+                crew.send(pickle.dumps((self._perform, self._arguments[number])), rank)
+                answer = pickle.loads(crew.receive(rank))
+            except Exception as fault:  # of any kind: this thread has nobody else to tell
+                answer = fault
+            self._answers.put((number, answer))
+
+    def _take(self) -> int | None:
+        """Take the number of a job, None if all are taken."""
+        with self._lock:
+            number = self._next_number
+            self._next_number += 1
+        return number if number < len(self._arguments) else None
