@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.settings import AbstractGeneratorConfig, Shape, check_positive, checked_count
@@ -106,6 +104,8 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
         Constant coefficients have 0, those of frequency below 2 have 1, those below 4 have 2, and traits have the next.
         """
+        import torch
+
         frequencies = cosine_basis(*plane(shape), self.kept_radius)[1]
         octaves = torch.where(frequencies > 0, 1 + frequencies.clamp_min(1).log2().floor(), 0.0).to(torch.int64)
         traits = octaves.new_full((self.num_traits,), int(octaves.max()) + 1)
@@ -116,11 +116,15 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
         Features of one frequency in different channels have the same place, and traits have places of their own.
         """
+        import torch
+
         each = (self.num_features(shape) - self.num_traits) // shape[0]
         return torch.cat([torch.arange(each).repeat(shape[0]), each + torch.arange(self.num_traits)])
 
     def blocks(self, shape: Shape) -> Tensor:
         """Return the block of each feature: eight of neighbouring frequencies in a channel, int64 (num_features,)."""
+        import torch
+
         each = (self.num_features(shape) - self.num_traits) // shape[0]
         a_channel = -(-each // _BLOCK)
         channels = torch.arange(shape[0]).repeat_interleave(each) * a_channel
@@ -145,6 +149,8 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         The features are the cosine coefficients of low frequency of the sample in its standard form, less those of the
         even `ground`, and its traits.
         """
+        import torch
+
         standard, traits = self.described(samples)
         basis = cosine_basis(*plane(samples.shape[1:]), self.kept_radius)[0].to(samples)
         # Privacy: an ordinary product would round one record's coefficients by the number of other records.
