@@ -110,6 +110,7 @@ class PublicGrid:
             float64 of that shape, integers exactly.
 
         >>> grid = PublicGrid(radius=1.0, num_coordinates=4)
+        >>> import torch
         >>> grid.spacing, grid.rounded(torch.tensor([0.0, 0.7, -0.7], dtype=torch.float64)).tolist()
         (0.00048828125, [0.0, 1434.0, -1434.0])
         """

@@ -155,6 +155,7 @@ def bearable_components(counts: Tensor, num_components: int, least_count: float)
     Returns:
         Boolean (classes, num_components), the first ones of each class.
 
+    >>> import torch
     >>> bearable_components(torch.tensor([1000.0, 250.0, 3.0]), 4, 100.0).sum(dim=1).tolist()
     [4, 2, 1]
     """
