@@ -61,7 +61,7 @@ def published_steps(asked: Asked) -> Iterator[Row]:
 def own_step(network: str, precision: torch.dtype) -> Callable[[], object]:
     """Return a step of the recipe that does the published code's amount of work, on random images."""
     from gossamer.methods.gs_wgan.recipes import REFERENCE_WORK
-    from gossamer.nn.images.dcgan import DCGANGeneratorConfig
+    from gossamer.nn.images.settings import DCGANGeneratorConfig
 
     (stage,) = REFERENCE_WORK.stages
     config = replace(

@@ -26,7 +26,8 @@ from gossamer.methods.gs_wgan.centre import TwinsTakenAway
 from gossamer.methods.gs_wgan.data_signal import DataSignal, measure
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.recipes import WORKING
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, plan
+from gossamer.methods.gs_wgan.settings import GSWGANConfig, plan
+from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.methods.training import RunContext
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots

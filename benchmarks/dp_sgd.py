@@ -25,7 +25,7 @@ from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import units_of_records
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
 from gossamer.privacy.adjacency import Unit
 
 RECORDS, BATCH, CLIP, NOISE, ROUNDS = 60_000, 600, 1.1, 1.12, 15

@@ -26,11 +26,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from gossamer.methods.gs_wgan.critics import CriticBatch, WassersteinLoss, train_critics
+from gossamer.methods.gs_wgan.critics import CriticBatch, train_critics
+from gossamer.methods.gs_wgan.settings import WassersteinLoss
 from gossamer.nn.choices import CriticConfig
-from gossamer.nn.ensemble import Adam, Ensemble, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.ensemble import Ensemble, stack
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advance
 
 NUM_CLASSES = 10

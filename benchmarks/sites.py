@@ -43,8 +43,8 @@ from gossamer.driving.generator_file import load_generator
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.classifier import ReleasedClassifier
-from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.nn.classifying import AbstractClassifyingGenerator

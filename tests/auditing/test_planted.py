@@ -22,7 +22,7 @@ from gossamer.mechanisms.poisson.factors import FactoredGrid
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
 from gossamer.mechanisms.streams import public_stream
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
 from gossamer.privacy.adjacency import Unit
 
 PLAN = PoissonPlan(

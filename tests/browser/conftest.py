@@ -20,9 +20,9 @@ from gossamer.data.series import SeriesSpec
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
 from gossamer.methods.trained import GeneratorRecipe, Spec, TrainedGenerator
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.series.settings import SeriesConvGeneratorConfig
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.page.figures import exhibits

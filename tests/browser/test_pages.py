@@ -25,8 +25,9 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.reports.page.figures import exhibits, num_per_class
 from gossamer.reports.page.kept import KeptRun
-from gossamer.reports.page.released import ReleasedRun, Together
+from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.rendering import private_page, release_page
+from gossamer.reports.page.together import Together
 
 KINDS = ("images", "series", "several", "private", "private of several")
 VOID = {"meta", "link", "img", "br"}

@@ -23,7 +23,7 @@ from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.events import compose_events, one_of_many_event
 from gossamer.privacy.ledger import Ledger, LedgerEntry
-from gossamer.reports.page.released import JointPrice, Together
+from gossamer.reports.page.together import JointPrice, Together
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger

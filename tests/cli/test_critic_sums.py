@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gossamer.driving.job import TrainingJob, settings_digest
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.runs.folder import RunFolder
 
 FEW = ("--num-games", "200", "--num-bits", "60")

@@ -20,9 +20,9 @@ from gossamer.cli.networks import (
 )
 from gossamer.errors import InputError
 from gossamer.methods.catalogue import find_method
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
+from gossamer.nn.images.settings import DCGANGeneratorConfig
 
 TINY = GSWGANConfig(stages=(Stage(share=1.0), Stage(share=3.0)))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator
 
 
 @pytest.fixture

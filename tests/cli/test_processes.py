@@ -16,8 +16,9 @@ from gossamer.cli.main import VERBS, main
 from gossamer.driving import driver, processes
 from gossamer.driving.run import Run
 from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
-from gossamer.mechanisms import crew
-from gossamer.mechanisms.crew import Alone, Ranks, meet
+from gossamer.mechanisms import ranks
+from gossamer.mechanisms.crew import Alone
+from gossamer.mechanisms.ranks import Ranks, meet
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -101,7 +102,7 @@ def test_a_helper_that_finds_other_settings_tells_the_first(
         told.append(fault)
         raise fault
 
-    monkeypatch.setattr(processes, "Ranks", telling)
+    monkeypatch.setattr("gossamer.mechanisms.ranks.Ranks", telling)
     as_process(1, 2)
     said = train_tiny("digits", finished, "--num-steps", 7)
     assert (said.code, said.out, said.err) == (2, "", "")
@@ -151,18 +152,18 @@ def test_a_process_that_rounds_otherwise_is_refused_by_the_first() -> None:
 
 def test_threads_torch_and_the_processor_decide_how_a_process_rounds(monkeypatch: Any) -> None:
     cpu = torch.device("cpu")
-    before = crew.rounding_of(cpu)
-    assert before == crew.rounding_of(cpu)
+    before = ranks.rounding_of(cpu)
+    assert before == ranks.rounding_of(cpu)
     assert torch.__version__ in before
     monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
-    assert crew.rounding_of(cpu) != before
+    assert ranks.rounding_of(cpu) != before
     monkeypatch.undo()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "none")
-    assert crew.rounding_of(cpu) != before
+    assert ranks.rounding_of(cpu) != before
 
 
 def test_one_that_never_comes_is_told(monkeypatch: Any) -> None:
-    monkeypatch.setattr(crew, "_JOINING", datetime.timedelta(0))
+    monkeypatch.setattr(ranks, "_JOINING", datetime.timedelta(0))
     with pytest.raises(ResourceError, match="did not come"):
         meet(torch.distributed.HashStore(), 0, 2)
 

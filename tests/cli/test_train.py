@@ -24,8 +24,7 @@ from gossamer.driving import releasing
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import begin_run
 from gossamer.methods.gs_wgan import GS_WGAN
-from gossamer.methods.gs_wgan.training import Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, Stage
 from gossamer.nn.views import Pooled
 from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.ledger_file import read_ledger

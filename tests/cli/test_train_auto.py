@@ -115,8 +115,7 @@ def test_a_rehearsal_that_was_cut_short_says_so() -> None:
 
 def test_the_time_is_asked_for_after_the_picture(gossamer: Any, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(train, "show_rehearsal", lambda *arguments: order.append("picture"))
+    monkeypatch.setattr(rehearsing, "show_rehearsal", lambda *arguments: order.append("picture"))
     monkeypatch.setattr("gossamer.methods.method.Method.cost", lambda *arguments: order.append("time") or Cost)
     assert gossamer("train", "auto", "--data", own, "--num-classes", 3, "--dry-run").code == 0
     assert order == ["picture", "time"]
-    assert rehearsing.show_rehearsal is not train.show_rehearsal

@@ -29,7 +29,8 @@ from gossamer.driving.run import Run
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import WarmStartReport
-from gossamer.methods.gs_wgan.training import GSWGANConfig, StepReport
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.training import StepReport
 from gossamer.methods.training import Progress
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms

@@ -21,7 +21,8 @@ from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre, TwinsAddedB
 from gossamer.methods.gs_wgan.cost import _work_of
 from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.methods.gs_wgan.twins import PublicTwins
 from gossamer.methods.training import RunContext
 from gossamer.privacy.slots import PublicSlots

@@ -22,14 +22,12 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.methods.gs_wgan.centre import NoCentre, TwinsTakenAway
 from gossamer.methods.gs_wgan.data_signal import DataSignal, _compared, measure, question_of, twins_of
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, DistanceCritic, GSWGANConfig, Stage, plan
 from gossamer.methods.training import RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.settings import Adam
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

@@ -37,21 +37,20 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import units_of_persons, units_of_records
 from gossamer.methods import protected
 from gossamer.methods.dp_cgan import training as dp_cgan
-from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
 from gossamer.methods.dp_merf import DP_MERF
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.dp_merf.training import DPMERFTraining
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, GSWGANConfig, Stage
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.images.settings import MERFGeneratorConfig, MixtureGeneratorConfig, MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig, SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey

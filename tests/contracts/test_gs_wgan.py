@@ -30,15 +30,19 @@ from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.critics import advance_norms
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
+from gossamer.methods.gs_wgan.settings import (
+    AgainstOwnGenerator,
+    AgainstPresentGenerator,
+    DistanceCritic,
+    GSWGANConfig,
+    Stage,
+)
 from gossamer.methods.gs_wgan.trained_side import TrainedSide
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.protected import identities_of, record_marks
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey

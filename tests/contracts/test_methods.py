@@ -31,17 +31,15 @@ from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.catalogue import METHODS, find_method, method_of
-from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
-from gossamer.methods.gs_wgan.training import Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_cgan.training import PublicNetworks
+from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, Stage
 from gossamer.methods.method import Method
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mixture import Upright
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.postures import Upright
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import UniformLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp

@@ -33,7 +33,7 @@ from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.methods.method import Method
 from gossamer.methods.protected import identities_of

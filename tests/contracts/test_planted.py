@@ -34,7 +34,7 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import GossamerError, InputError
 from gossamer.estimators import DPMixture, LabelledMixture, ReleasedGenerator, SyntheticDataset, scores
 from gossamer.estimators.tables import Said
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Ledger, LedgerEntry, PrivacyBudget, PrivacyStatement, gaussian_event
 
 WORD = "PLANTED-7f3a"

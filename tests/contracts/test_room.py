@@ -16,9 +16,11 @@ from gossamer.data.room import MEMORY, AbstractRoom, Disk
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureTraining
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

@@ -20,9 +20,9 @@ from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.evaluation.series import networks
 from gossamer.methods.catalogue import METHODS
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.privacy import tradeoff
 from gossamer.scoring import encoder
 

@@ -18,12 +18,10 @@ from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.methods.catalogue import method_of
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, GSWGANConfig, Stage
+from gossamer.nn.images.settings import MLPCriticConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy.adjacency import Unit

@@ -28,7 +28,8 @@ from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.averaged import TrainedNetwork
 from gossamer.methods.catalogue import METHODS
 from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
-from gossamer.methods.training import RecordsExpected, RunContext
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.events import flatten, under_replacement
 from gossamer.privacy.priceable import price

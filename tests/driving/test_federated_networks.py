@@ -22,11 +22,12 @@ from gossamer.driving.federated.site_folder import JoinedPlan
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.averaged import TrainedNetwork
-from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks
+from gossamer.methods.dp_cgan.settings import GradientDescent
+from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
 from gossamer.methods.of_sites import NetworksOfSites
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.images.settings import MLPCriticConfig
 from gossamer.privacy.events import under_replacement
 from gossamer.privacy.priceable import price
 from gossamer.privacy.restated import event_of

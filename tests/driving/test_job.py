@@ -15,7 +15,8 @@ from gossamer.driving import job
 from gossamer.driving.job import TrainingJob, data_digest, settings_digest
 from gossamer.methods.dp_mixture.components import ComponentCovariances
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, sized
-from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

@@ -21,7 +21,7 @@ from gossamer.estimators import as_images, as_series
 from gossamer.mechanisms import plan
 from gossamer.methods.catalogue import METHODS
 from gossamer.methods.method import OWN, TakenRecipe
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from gossamer.privacy.dealing import UnitKey
 
 TEXTS = (".md", ".json", ".txt", ".html", ".hea", ".csv")

@@ -15,7 +15,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.driving.generator_file import write_generator_file
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms

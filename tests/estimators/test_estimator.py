@@ -28,7 +28,7 @@ from gossamer.estimators import (
 from gossamer.methods.catalogue import METHODS
 from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.training import Progress
-from gossamer.nn.ensemble import Adam
+from gossamer.nn.settings import Adam
 from gossamer.privacy.adjacency import Adjacency
 
 NUM_RECORDS = 90

@@ -24,17 +24,21 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import (
+    CosineGeneratorConfig,
+    DCGANGeneratorConfig,
+    MERFGeneratorConfig,
+    MixtureGeneratorConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.mixture import AbstractMixtureGeneratorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.mixture_settings import AbstractMixtureGeneratorConfig
+from gossamer.nn.series.settings import (
+    SeriesConvGeneratorConfig,
+    SeriesMERFGeneratorConfig,
+    SeriesMixtureGeneratorConfig,
+)
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.runs.config_io import to_json_tree

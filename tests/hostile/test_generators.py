@@ -16,8 +16,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import CosineGeneratorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.config_io import to_json_tree

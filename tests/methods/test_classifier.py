@@ -18,10 +18,11 @@ from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.classifier import ReleasedClassifier
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.classifying import AbstractClassifyingGenerator
-from gossamer.nn.images.mlp import MLPGenerator, MLPGeneratorConfig
-from gossamer.nn.labelled import LabelledGeneratorConfig
+from gossamer.nn.images.mlp import MLPGenerator
+from gossamer.nn.images.settings import MLPGeneratorConfig
+from gossamer.nn.labelled_settings import LabelledGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.mixture import AbstractMixtureGeneratorConfig
+from gossamer.nn.mixture_settings import AbstractMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.slots import CountSource

@@ -21,8 +21,7 @@ from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.gs_wgan import GS_WGAN, trained_side
 from gossamer.methods.gs_wgan import cost as gs_wgan_cost
 from gossamer.methods.gs_wgan.recipes import LARGE_CPU, PAPER, TRAINED_CPU
-from gossamer.methods.gs_wgan.settings import Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, Stage
 from gossamer.methods.training import RunContext
 from gossamer.nn.ensemble import stack
 from gossamer.privacy.slots import PublicSlots

@@ -21,8 +21,10 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods import protected
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.dp_merf.training import DPMERFTraining
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.protected import (
     Bundle,
@@ -33,11 +35,12 @@ from gossamer.methods.protected import (
     record_marks,
     units_of,
 )
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.images.postures import Upright
+from gossamer.nn.images.settings import MERFGeneratorConfig, MixtureGeneratorConfig
 from gossamer.nn.series.endings import BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from gossamer.nn.series.slow_time import SlowTime
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, WholeImage
 from gossamer.privacy import Unit

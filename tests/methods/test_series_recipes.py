@@ -12,9 +12,9 @@ from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.method import Method
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.methods.training import RunContext

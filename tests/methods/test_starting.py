@@ -12,16 +12,9 @@ from gossamer.data.images import ImageSpec
 from gossamer.driving.job import TrainingJob, settings_digest
 from gossamer.errors import InputError
 from gossamer.methods.catalogue import find_method
-from gossamer.methods.starting import (
-    FreshStart,
-    StartFacts,
-    StartFromRecords,
-    StartFromRelease,
-    check_same_generator,
-)
+from gossamer.methods.starting import FreshStart, StartFacts, StartFromRecords, StartFromRelease, check_same_generator
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import CosineGeneratorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent, UniformLatent
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

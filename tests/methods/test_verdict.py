@@ -10,7 +10,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.methods.verdict import NOTHING_TO_SHARE, Grade, Judged, Verdict
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 from gossamer.nn.latents import UniformLatent
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.nn import densities
 from gossamer.nn.densities import POOLING, MixtureDensities
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 
 CLASSES, COMPONENTS, DIM, FEATURES = 3, 2, 4, 7
 

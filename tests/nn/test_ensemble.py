@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gossamer.nn.ensemble import Adam, Ensemble, adam_step, differentiable, gradients, outputs, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.ensemble import Ensemble, adam_step, differentiable, gradients, outputs, stack
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advance, advanced_buffers
 
 SHAPE, CLASSES, K, BATCH = (1, 8, 8), 3, 4, 5

@@ -11,15 +11,21 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from gossamer.nn.conv_critic import AbstractConvCritic
-from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, scores_and_slopes, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGenerator, DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
+from gossamer.nn.ensemble import Ensemble, adam_step, outputs, scores_and_slopes, stack
+from gossamer.nn.images.dcgan import DCGANGenerator
+from gossamer.nn.images.mlp import MLPCritic
 from gossamer.nn.images.motions import Motions, warped
 from gossamer.nn.images.network import cropped
-from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, channel_norm, transposed_product
-from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.images.resnet import ResNetGenerator
+from gossamer.nn.images.settings import (
+    ConvCriticConfig,
+    DCGANGeneratorConfig,
+    MLPCriticConfig,
+    ResNetGeneratorConfig,
+)
+from gossamer.nn.network import channel_norm, transposed_product
+from gossamer.nn.series.settings import SeriesConvCriticConfig
+from gossamer.nn.settings import AbstractCriticConfig, Adam
 from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, settled
 
 CRITICS: dict[str, tuple[AbstractCriticConfig, tuple[int, ...]]] = {

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.labelled import LabelledGenerator, LabelledGeneratorConfig
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
+from gossamer.nn.labelled import LabelledGenerator
+from gossamer.nn.labelled_settings import LabelledGeneratorConfig, TeacherConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 
 IMAGES = LabelledGeneratorConfig(
     mixture=MixtureGeneratorConfig(num_directions=3, radius=4), teacher=TeacherConfig(hidden_sizes=(5,))

@@ -11,24 +11,29 @@ from torch import Tensor, nn
 
 from gossamer.nn.choices import CriticConfig, DiscriminatorConfig, GeneratorConfig
 from gossamer.nn.devices import mixed_precision
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.labelled import LabelledGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
-from gossamer.nn.series.folded import FoldedGeneratorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.images.settings import (
+    ConvCriticConfig,
+    CosineGeneratorConfig,
+    DCGANGeneratorConfig,
+    MERFGeneratorConfig,
+    MixtureGeneratorConfig,
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
+from gossamer.nn.labelled_settings import LabelledGeneratorConfig
+from gossamer.nn.series.settings import (
+    FoldedGeneratorConfig,
+    SeriesConvCriticConfig,
+    SeriesConvDiscriminatorConfig,
+    SeriesConvGeneratorConfig,
+    SeriesMERFGeneratorConfig,
+    SeriesMixtureGeneratorConfig,
+    StretchedGeneratorConfig,
+)
 from gossamer.nn.series.slow_time import SlowTime
-from gossamer.nn.series.stretched import StretchedGeneratorConfig
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.spectral_norm import SpectralNormConv2d
 
 IMAGE, SERIES, CLASSES = (1, 12, 12), (2, 24), 3

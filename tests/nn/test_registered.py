@@ -13,8 +13,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn import promises, registered
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.registered import (
     check_own_critic,
     check_own_generator,
@@ -22,6 +21,7 @@ from gossamer.nn.registered import (
     register_critic,
     register_generator,
 )
+from gossamer.nn.settings import AbstractCriticConfig
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.gs_wgan.recipes import RECIPES
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, GSWGANConfig, Stage
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.choices import (
     ConvCriticConfig,

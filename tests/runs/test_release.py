@@ -20,7 +20,7 @@ from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms

@@ -14,7 +14,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms

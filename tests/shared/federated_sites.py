@@ -19,21 +19,22 @@ from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.gs_wgan.settings import AgainstPresentGenerator, DistanceCritic, GSWGANConfig, Stage
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig
 from gossamer.methods.method import TakenRecipe
-from gossamer.methods.training import RecordsExpected
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.nn.images.settings import (
+    MERFGeneratorConfig,
+    MixtureGeneratorConfig,
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+)
+from gossamer.nn.labelled_settings import TeacherConfig
+from gossamer.nn.settings import Adam
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
 

@@ -10,14 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.network import (
-    AbstractCritic,
-    AbstractCriticConfig,
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    encoded_label,
-    linear,
-)
+from gossamer.nn.network import AbstractCritic, AbstractGenerator, encoded_label, linear
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)

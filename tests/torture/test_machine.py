@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPGeneratorConfig
 
 LONG = {"noise": "deterministic", "often": True}
 

@@ -10,16 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.auditing.mechanism import Effort, audits_of, of_guesses, rounds
-from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
-from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
@@ -28,13 +24,10 @@ from gossamer.data.catalogue import check_exists
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_beside
-from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.processes import crew_of_jobs
 from gossamer.driving.run import check_held_out, slots_kept
-from gossamer.driving.starting import kept_start
 from gossamer.errors import InputError, PrivacyError, ResourceError
-from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.mechanisms.crew import AbstractCrew
 from gossamer.mechanisms.plan import AbstractPlan
@@ -44,6 +37,10 @@ from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
+
+if TYPE_CHECKING:
+    from gossamer.auditing.membership import AttackScore
+    from gossamer.auditing.result import AuditResult
 
 KINDS = {
     "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
@@ -145,6 +142,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _mechanism(asked: AuditMechanism, crew: AbstractCrew) -> int:
+    from gossamer.auditing.mechanism import Effort, audits_of
+
     numbers = {name: getattr(asked, name) for name in ("num_games", "num_bits", "confidence", "seed")}
     effort = Effort(**numbers, crew=crew)
     folder = RunFolder.open(asked.run)
@@ -158,6 +157,10 @@ def _mechanism(asked: AuditMechanism, crew: AbstractCrew) -> int:
 
 
 def _training(asked: AuditTraining, crew: AbstractCrew) -> int:
+    from gossamer.auditing.mechanism import Effort, of_guesses, rounds
+    from gossamer.driving.audited import num_canaries_for, play_training
+    from gossamer.driving.starting import kept_start
+
     effort = Effort(num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed, crew=crew)
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
@@ -189,6 +192,8 @@ def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
 
 def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
     """Find shape and classes of the records, from the release if there is one: they are public."""
+    from gossamer.estimators import load_generator
+
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
     return job.load(read_key(folder)).data.train.spec
@@ -198,6 +203,9 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
 
 
 def _membership(asked: AuditMembership) -> int:
+    from gossamer.auditing.membership import WARNING, infer_membership
+    from gossamer.estimators import load_generator
+
     need("evaluate", "gossamer audit membership")
     for name, value in (("--num-samples", asked.num_samples), ("--num-records", asked.num_records)):
         if value < 1:
@@ -254,6 +262,8 @@ def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSe
 
 
 def _some(records: RecordSet, num: int, seed: int) -> np.ndarray:
+    import torch
+
     chosen = torch.randperm(records.num_records, generator=torch.Generator().manual_seed(seed))[:num]
     return records.x[chosen].flatten(start_dim=1).numpy()
 

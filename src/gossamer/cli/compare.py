@@ -6,20 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
-from gossamer.cli.tables import show_comparison
 from gossamer.driving.processes import crew_of_jobs
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import Comparison, compare
 from gossamer.evaluation.record import NOT_COVERED
-from gossamer.mechanisms.crew import AbstractCrew
-from gossamer.scoring.findings import Scored
-from gossamer.scoring.targets import named_apart
-from gossamer.scoring.write_up import check_place, write_up
+
+if TYPE_CHECKING:
+    from gossamer.evaluation.comparison import Comparison
+    from gossamer.mechanisms.crew import AbstractCrew
+    from gossamer.scoring.findings import Scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +49,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _compare(asked: Compare, crew: AbstractCrew) -> int:
+    from gossamer.cli.tables import show_comparison
+    from gossamer.evaluation.comparison import compare
+    from gossamer.scoring.targets import named_apart
+    from gossamer.scoring.write_up import check_place, write_up
+
     if asked.out is not None:
         check_place(asked.out)
     real = load_real(asked.choice, asked.targets)

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from gossamer.cli import compare, evaluate, train
 from gossamer.cli.arguments import read_arguments
 from gossamer.errors import InputError
@@ -77,6 +75,8 @@ class Demo:
 def run(arguments: Sequence[str]) -> int:
     """Train, sample, score, state."""
     asked = read_arguments(Demo, arguments, program="demo")
+    import torch
+
     need("evaluate", "gossamer demo")
     trial = SERIES if asked.series else _images()
     runs = trial.runs(asked.out or trial.out)

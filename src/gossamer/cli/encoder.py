@@ -17,8 +17,6 @@ from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordSet
 from gossamer.data.series_choice import load_beside
 from gossamer.errors import InputError
-from gossamer.runs.cache import CacheFolder
-from gossamer.scoring.encoder import encoder_file, find_encoder, hold_out, load_encoder, score_real
 
 NOT_COVERED: Final = (
     "The encoder was trained on the real images: no guarantee covers it, nor what is computed with it. Never share it."
@@ -55,6 +53,9 @@ def run(arguments: Sequence[str]) -> int:
     """Train an encoder, or find the one that was trained before."""
     _, rest = choose(arguments, ACTIONS, program="encoder", what="action")
     asked = read_arguments(TrainEncoder, rest, program="encoder train")
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.encoder import encoder_file, find_encoder, load_encoder, score_real
+
     real, test, notes = _split(asked)
     cache, began = CacheFolder.default(), time.monotonic()
     was_kept = load_encoder(real, cache, seed=asked.seed) is not None
@@ -74,6 +75,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
+    from gossamer.scoring.encoder import hold_out
+
     data = load_records(asked.data, asked.data_dir, asked.num_classes, images=asked.images)
     if asked.test_data is not None:
         beside = load_beside(asked.test_data, asked.data_dir, asked.num_classes, NOTHING_SAID, None, asked.images)

@@ -6,19 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
-from gossamer.cli.tables import show_checkpoints, show_evaluation
 from gossamer.driving.processes import crew_of_jobs
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
-from gossamer.mechanisms.crew import AbstractCrew
-from gossamer.scoring.findings import Scored
-from gossamer.scoring.targets import Target
-from gossamer.scoring.write_up import check_place, write_up
+
+if TYPE_CHECKING:
+    from gossamer.mechanisms.crew import AbstractCrew
+    from gossamer.scoring.findings import Scored
+    from gossamer.scoring.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(asked: Evaluate, crew: AbstractCrew) -> int:
+    from gossamer.cli.tables import show_checkpoints, show_evaluation
+    from gossamer.scoring.write_up import write_up
+
     real = load_real(asked.choice, (asked.target,))
     finder = asked.choice.finder(real.train.spec)
     targets = finder.find_saved(asked.target) if asked.checkpoints else (finder.find(asked.target),)
@@ -69,6 +72,8 @@ def _evaluate(asked: Evaluate, crew: AbstractCrew) -> int:
 
 
 def _place(asked: Evaluate, target: Target) -> Path | None:
+    from gossamer.scoring.write_up import check_place
+
     place = asked.out
     if place is None and target.run is not None:
         place = target.run.private / "evaluation"

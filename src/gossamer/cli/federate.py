@@ -16,13 +16,9 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.federated.asking import AllAtOnce, InTurn
 from gossamer.driving.federated.checking import PLAN_FILE
-from gossamer.driving.federated.combining import combine
-from gossamer.driving.federated.contributing import contribute
 from gossamer.driving.federated.planning import SiteWish, make_plan
-from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError, ResourceError
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.cost import random_records
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.claim import own_version
@@ -207,6 +203,8 @@ def _plan(words: Sequence[str]) -> int:
     method, program = find_method(name), f"federate plan {name}"
     if {"-h", "--help"} & set(rest):
         read_arguments(PlanSites[method.config], rest, program=program, method=method.recipes[0].config)
+    from gossamer.methods.cost import random_records  # torch, which the help does without
+
     form = read_known_arguments(FormChoice, rest, program=program)
     spec = form.spec
     known = read_known_arguments(_Wished, rest, program=program)
@@ -268,6 +266,9 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 
 
 def _contribute(asked: Contribute) -> int:
+    from gossamer.driving.federated.contributing import contribute
+    from gossamer.driving.federated.rounds import Round
+
     content = read_file(asked.plan)
     now = Round.read(content, str(asked.plan))
     site = now.plan.site(asked.site).name
@@ -284,6 +285,8 @@ def _contribute(asked: Contribute) -> int:
 
 
 def _combine(asked: Combine) -> int:
+    from gossamer.driving.federated.combining import combine
+
     first, *rest = asked.files
     content = read_file(first)
     combined = combine(content, [(str(path), read_file(path)) for path in rest], where=str(first))

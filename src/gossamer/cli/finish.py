@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.driving.finishing import Leftovers, finish, leftovers
 from gossamer.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from gossamer.driving.finishing import Leftovers
 
 _MEGA = 1e6
 
@@ -37,6 +39,8 @@ class Finish:
 def run(arguments: Sequence[str]) -> int:
     """Finish a run."""
     asked = read_arguments(Finish, arguments, program="finish")
+    from gossamer.driving.finishing import finish, leftovers
+
     folder = RunFolder.open(asked.run)
     found = leftovers(folder) if asked.dry_run else finish(folder)
     print(f"{asked.run}: {'would delete' if asked.dry_run else 'deleted'} {_counted(found)}.")

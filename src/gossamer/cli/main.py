@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-import io
 import os
 import signal
 import sys
@@ -15,7 +14,6 @@ from types import FrameType
 from typing import Any
 
 from gossamer.cli.deferred import defer
-from gossamer.cli.kept_help import KeptHelp
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
@@ -74,9 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         outlive_readers()
         defer("dp_accounting")
-        kept = KeptHelp.of(sys.argv[1:])
-        return main(sys.argv[1:]) if kept is None else _guarded("help", lambda: _answered(kept))
-    arguments = list(arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     match arguments:
         case []:
             return _guarded("welcome", lambda: _run("welcome", []))
@@ -105,23 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help_with_jobs() -> int:
-    from gossamer.driving.processes import help_with_jobs  # not at the beginning: it imports torch
+    from gossamer.driving.processes import help_with_jobs  # not at the beginning: no other command needs it
 
     help_with_jobs()
-    return 0
-
-
-def _answered(kept: KeptHelp) -> int:
-    """Print a page of help, which is kept once it was made: to make one may take seconds."""
-    page = kept.read()
-    if page is None:
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            code = main(sys.argv[1:])
-        page = said.getvalue()
-        if code != 0:
-            return code
-        kept.write(page)
-    print(page, end="")
     return 0
 
 

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from gossamer.errors import InputError
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.folded import FoldedGeneratorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.series.stretched import StretchedGeneratorConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
+from gossamer.nn.images.settings import (
+    ConvCriticConfig,
+    CosineGeneratorConfig,
+    DCGANGeneratorConfig,
+    MLPCriticConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
+from gossamer.nn.series.settings import (
+    FoldedGeneratorConfig,
+    SeriesConvCriticConfig,
+    SeriesConvGeneratorConfig,
+    StretchedGeneratorConfig,
+)
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, WholeImage
 
 C = TypeVar("C")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
@@ -17,13 +17,12 @@ from gossamer.data.likeness import brings_facts, doubt, facts_of_classes, facts_
 from gossamer.data.npz import has_unnamed_classes
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.driving.job import data_of_run, whole_path
-from gossamer.estimators import load_generator
 from gossamer.evaluation.record import score_to_json
-from gossamer.methods.classifier import ReleasedClassifier
 from gossamer.runs.files import check_is_none_of
 from gossamer.runs.prediction_files import check_prediction_file, write_predictions
-from gossamer.scoring.predictions import Predictions
-from gossamer.scoring.write_up import check_outside_releases
+
+if TYPE_CHECKING:
+    from gossamer.scoring.predictions import Predictions
 
 _NOT_KEPT = (
     "Nothing was spent, and the records were not kept. The named classes tell of these records: no guarantee covers "
@@ -67,6 +66,11 @@ class Predict:
 def run(arguments: Sequence[str]) -> int:
     """Classify records, and score the named classes if the records have labels."""
     asked = read_arguments(Predict, arguments, program="predict")
+    from gossamer.estimators import load_generator
+    from gossamer.methods.classifier import ReleasedClassifier
+    from gossamer.scoring.predictions import Predictions
+    from gossamer.scoring.write_up import check_outside_releases
+
     if asked.out is not None:
         check_prediction_file(asked.out)
         check_is_none_of(asked.out, (asked.data, *data_of_run(asked.source)))

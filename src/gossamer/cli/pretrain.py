@@ -10,7 +10,6 @@ from typing import Annotated
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.driving.warming import CriticRange, warm_up
 from gossamer.errors import InputError
 from gossamer.runs.folder import RunFolder
 
@@ -38,6 +37,8 @@ class Pretrain:
 def run(arguments: Sequence[str]) -> int:
     """Warm up critics."""
     asked = read_arguments(Pretrain, arguments, program="pretrain")
+    from gossamer.driving.warming import CriticRange, warm_up
+
     found = _RANGE.fullmatch(asked.critics.strip())
     if found is None:
         raise InputError(f"--critics {asked.critics[:40]}: give the first and the last critic, for instance 0..99")

@@ -7,28 +7,20 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.driving.branches import joint_prices
-from gossamer.driving.examination import examine
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.spending import account
 from gossamer.errors import InputError, PrivacyError, one_line
-from gossamer.estimators import load_generator
 from gossamer.extras import need
-from gossamer.methods.trained import Spec
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.reports.page.figures import Exhibit, exhibits
-from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
+from gossamer.reports.page.marks import GENERATOR_MARK, PRIVATE_WORD, REGISTRY_MARK
 from gossamer.reports.page.mechanism_audit import mechanism_audit
 from gossamer.reports.page.owner import NOTHING_FILLED, read_owner
-from gossamer.reports.page.registry import REGISTRY_MARK, registry_entry
-from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
-from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page
+from gossamer.reports.page.together import JointPrice, Together
 from gossamer.runs.cards import CARD
 from gossamer.runs.files import whole_file
 from gossamer.runs.findings import Finding, Verdict, unchecked
@@ -37,6 +29,12 @@ from gossamer.runs.key_file import read_key
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT
 from gossamer.runs.zoo import is_in_zoo, resolved
+
+if TYPE_CHECKING:
+    from gossamer.methods.trained import Spec
+    from gossamer.reports.page.figures import Exhibit
+    from gossamer.reports.page.kept import KeptRun
+    from gossamer.reports.page.released import ReleasedRun
 
 T = TypeVar("T")
 
@@ -103,6 +101,9 @@ class Target:
 def run(arguments: Sequence[str]) -> int:
     """Write a report."""
     asked = read_arguments(Report, arguments, program="report")
+    from gossamer.reports.page.registry import registry_entry
+    from gossamer.reports.page.rendering import private_page, release_page
+
     need("report", "gossamer report")
     targets = [find_release(path) for path in asked.runs]
     if not asked.with_private and (asked.data is not None or asked.data_dir is not None):
@@ -202,6 +203,10 @@ def read_release(target: Target) -> ReleasedRun:
         PrivacyError: something claimed does not hold.
         InputError: a file that is needed cannot be read.
     """
+    from gossamer.driving.examination import examine
+    from gossamer.estimators import load_generator
+    from gossamer.reports.page.released import ReleasedRun
+
     findings = [_without_manifest(finding, target.release) for finding in examine(target.release)]
     for verdict, error in ((Verdict.BROKEN, PrivacyError), (Verdict.UNREADABLE, InputError)):
         for finding in findings:
@@ -288,6 +293,8 @@ def _run_of(target: Target) -> RunFolder:
 
 def _kept(asked: Report, released: ReleasedRun, folder: RunFolder) -> KeptRun:
     """Read as much of the private side as possible. A sentence stands in the place of a part that cannot be read."""
+    from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
+
     lacks: list[str] = []
     found = _attempt(lambda: read_evaluations(folder), lacks)
     audits = _attempt(lambda: read_audits(folder, released.trade_off), lacks)
@@ -319,6 +326,10 @@ def _attempt(read: Callable[[], T], lacks: list[str]) -> T | None:
 
 def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhibit, ...]:
     """Return real records for the classes that are shown, held-out ones if there are any."""
+    import torch
+
+    from gossamer.reports.page.figures import exhibits
+
     job = TrainingJob.read(folder)
     data_dir = job.data_dir if asked.data_dir is None else str(asked.data_dir)
     found = dataclasses.replace(job, data=data, data_dir=data_dir).load(read_key(folder)).data

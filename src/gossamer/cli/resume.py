@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
-from gossamer.cli.watching import Watching
 from gossamer.data.room import room_beside
 from gossamer.driving.run import take_up_run
 from gossamer.runs.folder import RunFolder
@@ -41,6 +39,9 @@ class Resume:
 def run(arguments: Sequence[str]) -> int:
     """Resume a run, unless it has ended."""
     asked = read_arguments(Resume, arguments, program="resume")
+    from gossamer.cli.following import follow
+    from gossamer.cli.watching import Watching
+
     folder = RunFolder.open(asked.run)
     if folder.generator_file.is_file():
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")

@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import AbstractProgress, progress
-from gossamer.cli.worth import warning
 from gossamer.data.class_words import class_numbers
 from gossamer.data.folder_names import folder_name
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
-from gossamer.driving.handing_over import drawn_pieces, drawn_probabilities, write_folder_cards, write_records
 from gossamer.driving.job import data_of_run
 from gossamer.errors import InputError
-from gossamer.estimators import load_generator
-from gossamer.methods.trained import GeneratorRecipe, Spec
 from gossamer.runs.files import check_is_none_of
 from gossamer.runs.pieces import Pieces
+
+if TYPE_CHECKING:
+    from gossamer.methods.trained import GeneratorRecipe, Spec
 
 TableName = Literal["wide", "long"]
 
@@ -65,6 +63,12 @@ class Sample:
 def run(arguments: Sequence[str]) -> int:
     """Draw samples and write them."""
     asked = read_arguments(Sample, arguments, program="sample")
+    import torch
+
+    from gossamer.cli.worth import warning
+    from gossamer.driving.handing_over import drawn_pieces, drawn_probabilities, write_folder_cards, write_records
+    from gossamer.estimators import load_generator
+
     check_is_none_of(asked.out, data_of_run(asked.source))
     trained = load_generator(asked.source)
     labels = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
@@ -17,18 +18,17 @@ from gossamer.data.splits import WHOLE
 from gossamer.driving.job import IN_MEMORY, TrainingJob, whole_path
 from gossamer.driving.run import check_held_out, has_begun_with
 from gossamer.errors import InputError
-from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.mechanisms.crew import ALONE, AbstractCrew
 from gossamer.privacy.adjacency import Unit
-from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 from gossamer.runs.zoo import resolved
-from gossamer.scoring.evaluations import Scoring, bench_for
-from gossamer.scoring.findings import RealRecords, Scored, Terms
-from gossamer.scoring.targets import Target, TargetFinder
-from gossamer.scoring.terms import check_numbers, usual_seeds, usual_terms
+
+if TYPE_CHECKING:
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.findings import RealRecords, Scored, Terms
+    from gossamer.scoring.targets import Target, TargetFinder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,15 @@ class ScoringChoice:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds, one a repetition."""
+        from gossamer.scoring.terms import usual_seeds
+
         return usual_seeds(self.seed, self.num_seeds, is_quick=self.quick)
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
         """Return the finder of targets to score against real records."""
+        from gossamer.estimators import load_generator
+        from gossamer.scoring.targets import TargetFinder
+
         return TargetFinder(real=real, load=load_generator, columns=self.series.columns(), evenness=self.evenness)
 
     def check(self) -> None:
@@ -87,6 +92,8 @@ class ScoringChoice:
         Raises:
             InputError: naming the option.
         """
+        from gossamer.scoring.terms import check_numbers
+
         options = ("--num-samples", "--num-seeds", "--num-workers")
         check_numbers(options, self.num_samples, self.num_seeds, self.num_workers)
         if not 0 <= self.seed < 2**31:
@@ -106,6 +113,9 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
         InputError: an option asks for nothing. Test images or labels are missing, or test images are of another shape
             or of other classes. The run began with another key or with other records.
     """
+    from gossamer.scoring.evaluations import bench_for
+    from gossamer.scoring.findings import RealRecords
+
     choice.check()
     need("evaluate", "scoring")
     data, choice = load_divided(choice, targets)
@@ -233,6 +243,9 @@ def score_targets(
     Raises:
         InputError: records that cannot be scored.
     """
+    from gossamer.runs.cache import CacheFolder
+    from gossamer.scoring.evaluations import Scoring
+
     cache = CacheFolder.default()
     scoring = Scoring.begin(_terms(choice, targets, cache, crew), targets, real, cache)
     if scoring.lacking:
@@ -244,6 +257,8 @@ def score_targets(
 
 
 def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder, crew: AbstractCrew) -> Terms:
+    from gossamer.scoring.terms import usual_terms
+
     if crew.size > 1 and choice.num_workers is not None:
         raise InputError("--num-workers: processes of torchrun take a classifier each; say its --nproc-per-node")
     return usual_terms(

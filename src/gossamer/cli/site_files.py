@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -15,18 +15,19 @@ from gossamer.data.records import RecordData
 from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.federated.asking import InTurn
-from gossamer.driving.federated.combining import Combined, write_federated_release
-from gossamer.driving.federated.contributing import Answer, Load
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan
-from gossamer.driving.federated.rounds import Contribution, Round
-from gossamer.driving.federated.site_folder import JoinedPlan, SiteFolder, price_together
 from gossamer.errors import InputError, one_line
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import read_bounded, write_whole
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
+
+if TYPE_CHECKING:
+    from gossamer.driving.federated.combining import Combined
+    from gossamer.driving.federated.contributing import Answer, Load
+    from gossamer.driving.federated.rounds import Contribution, Round
+    from gossamer.driving.federated.site_folder import JoinedPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,9 @@ class OwnRecords:
 
 def show(path: Path) -> int:
     """Tell the content of a file that travels, or the spending of a site."""
+    from gossamer.driving.federated.rounds import Contribution, Round
+    from gossamer.runs.tensor_file import is_tensor_file
+
     if path.is_dir():
         return _show_site(path)
     content, where = read_file(path), str(path)
@@ -80,6 +84,8 @@ def show(path: Path) -> int:
 
 
 def _show_site(path: Path) -> int:
+    from gossamer.driving.federated.site_folder import SiteFolder, price_together
+
     if not (RunFolder(path).private / "plans").is_dir():
         raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
     with SiteFolder(path).held() as home:
@@ -107,6 +113,8 @@ def _charged(one: JoinedPlan) -> str:
 
 
 def _tell_contribution(one: Contribution) -> None:
+    import torch
+
     numbers = torch.cat([tensor.double().flatten() for tensor in one.tensors.values()])
     table = Table(Column(), Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
     table.add_row("kind", f"contribution of a site: {_content(one)}, and nothing else")
@@ -193,6 +201,8 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: it is not there, or too long.
     """
+    from gossamer.runs.tensor_file import MAX_BYTES
+
     try:
         return read_bounded(path, MAX_BYTES if path.suffix == ".safetensors" else MAX_PLAN_BYTES)
     except FileNotFoundError:
@@ -232,6 +242,9 @@ def finish_round(combined: Combined, out: Path) -> Path | None:
         InputError: another file of this round is there already, or a release.
         ResourceError: something cannot be written.
     """
+    from gossamer.driving.federated.combining import write_federated_release
+    from gossamer.runs.tensor_file import MAX_BYTES
+
     now = combined.round
     done = f"round {now.number} of {now.plan.num_rounds}"
     for name in combined.absent:

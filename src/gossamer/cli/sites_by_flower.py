@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.site_files import OwnRecords, finish_round, read_file, tell_answer
-from gossamer.driving.federated.combining import combine
-from gossamer.driving.federated.contributing import contribute
-from gossamer.driving.federated.flower.answering import Coordinator, answer_rounds
-from gossamer.driving.federated.flower.gathering import Ask, Listening, coordinate
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.errors import InputError
+
+if TYPE_CHECKING:
+    from gossamer.driving.federated.flower.gathering import Ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +76,9 @@ class AnswerRounds:
 
 def gather(asked: Gather) -> int:
     """Ask the sites for all rounds that are left, and make the release."""
+    from gossamer.driving.federated.combining import combine
+    from gossamer.driving.federated.flower.gathering import Listening, coordinate
+
     out = asked.out or asked.plan.parent
 
     def work(ask: Ask) -> None:
@@ -96,6 +98,9 @@ def gather(asked: Gather) -> int:
 
 def answer(asked: AnswerRounds) -> int:
     """Answer rounds until the process is interrupted."""
+    from gossamer.driving.federated.contributing import contribute
+    from gossamer.driving.federated.flower.answering import Coordinator, answer_rounds
+
     plan = FederatedPlan.read(read_file(asked.plan), str(asked.plan))
     terms = plan.site(asked.site)
     plan.price_of(terms)

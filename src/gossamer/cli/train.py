@@ -7,20 +7,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
 from gossamer.cli.beforehand import DEFAULT_EPSILON, Begun, check_words, possible_settings, settings_in
-from gossamer.cli.following import follow
 from gossamer.cli.networks import AS_IN_RECIPE, NetworkChoice
 from gossamer.cli.options import Mark
-from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import find_named
 from gossamer.data.columns import is_table
 from gossamer.data.records import RecordData
@@ -32,16 +28,13 @@ from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
 from gossamer.driving.protection import check_unit, describe_prospect, describe_unit
 from gossamer.driving.run import begin_run
-from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start, start_of_first
 from gossamer.errors import InputError
 from gossamer.extras import need
-from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.choosing import AUTO, AUTO_SUMMARY, PublicFacts, chosen
 from gossamer.methods.method import FROM_FILE, Method, Recipe, TakenRecipe
-from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
@@ -51,6 +44,12 @@ from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.driving.starting import PreparedStart
+    from gossamer.methods.training import AbstractTraining
 
 C = TypeVar("C")
 
@@ -251,6 +250,10 @@ def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> di
 
 
 def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: TakenRecipe) -> int:
+    from gossamer.cli.following import follow
+    from gossamer.cli.rehearsing import show_rehearsal
+    from gossamer.cli.watching import Watching
+
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     if asked.tensorboard:
@@ -293,6 +296,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
 
 def _prepared_start(asked: Train[Any], method: Method[Any], config: Any, data: RecordData) -> PreparedStart:
     """Read the public start, or take it from the first of torchrun's processes."""
+    from gossamer.driving.starting import StartChoice, prepare_start, start_of_first
+
     if process_number() > 0 and asked.out is not None:
         return start_of_first(RunFolder.open(asked.out))
     choice = StartChoice(
@@ -413,6 +418,9 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
     """Refuse now all that would be refused later. Nothing is trained and nothing is written."""
+    from gossamer.mechanisms.noise import DeterministicNoise
+    from gossamer.methods.training import RunContext
+
     context = RunContext(
         delta=delta,
         slots=loaded.slots,

@@ -10,7 +10,6 @@ from typing import Annotated
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.driving.examination import examine
 from gossamer.errors import InputError, PrivacyError
 from gossamer.runs.findings import Finding, Verdict
 
@@ -35,6 +34,8 @@ class Verify:
 def run(arguments: Sequence[str]) -> int:
     """Check a run or a release."""
     asked = read_arguments(Verify, arguments, program="verify")
+    from gossamer.driving.examination import examine
+
     findings = tuple(examine(asked.run))
     if asked.json:
         told = [finding.to_json() for finding in findings]

@@ -18,10 +18,7 @@ from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.outputs import say
 from gossamer.cli.scoring import load_real, score_targets
-from gossamer.driving.generator_file import load_generator
-from gossamer.driving.zoo_building import adopt, differences
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import headline, title_and_unit
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_whole
 from gossamer.runs.folder import RunFolder
@@ -81,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(zoo: Zoo, entry: ZooEntry) -> dict[str, Any]:
     """Return all that is known of an entry, as plain types."""
+    from gossamer.driving.generator_file import load_generator
+
     found: dict[str, Any] = {"name": f"{PREFIX}{entry.name}", "train": list(entry.words), "scores": dict(entry.scores)}
     if entry.manifest_sha256 is None:
         return found | {"is_here": False, "cpu_seconds": entry.cpu_seconds}
@@ -124,6 +123,8 @@ def _first_score(scores: Mapping[str, float]) -> str:
 
 
 def _scores(scores: Mapping[str, float]) -> str:
+    from gossamer.evaluation.comparison import title_and_unit
+
     if not scores:
         return "not scored"
     return ", ".join(f"{title_and_unit(name)[0]} {value:.3g}" for name, value in scores.items())
@@ -133,6 +134,8 @@ def _scores(scores: Mapping[str, float]) -> str:
 
 
 def _rebuild(asked: ShowZoo, zoo: Zoo) -> int:
+    from gossamer.driving.zoo_building import adopt, differences
+
     if asked.out is None:
         raise InputError("--rebuild: name a folder for the new releases with --out, for instance --out zoo")
     names = [entry.name for entry in zoo.entries] if asked.rebuild == (_ALL,) else list(asked.rebuild)
@@ -171,6 +174,8 @@ def _data_dir(asked: ShowZoo) -> list[str]:
 
 def _scored(asked: ShowZoo, entry: ZooEntry, run: RunFolder) -> dict[str, float]:
     """Return the scores that stand first, on the test records of a public data set."""
+    from gossamer.evaluation.comparison import headline
+
     words = [str(run.path), "--data", entry.data, *_data_dir(asked), "--quick", "--out", str(run.path / "scores")]
     choice = read_arguments(evaluate.Evaluate, words, program="evaluate").choice
     real = load_real(choice, (run.path,))

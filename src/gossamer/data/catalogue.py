@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
 from gossamer.data.beats import AAMI_CLASSES, KaggleLayout
 from gossamer.data.class_counts import warnings_of_classes
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
@@ -402,6 +400,8 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
+    import torch
+
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-import torch
 
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.extras import from_extra
+
+if TYPE_CHECKING:
+    import torch
 
 DIGITS_SPEC: Final = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
 NUM_DIGITS: Final = 1797
@@ -33,6 +35,8 @@ def load_digits(images: ImageChoice = AS_STORED) -> RecordData:
     References:
         E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, 1998 (its test part).
     """
+    import torch
+
     # Imported here, since scikit-learn takes longer to load than the rest of the package and only the digits need it.
     with from_extra("evaluate", "the data set digits"):
         from sklearn.datasets import load_digits as load_sklearn_digits
@@ -59,5 +63,7 @@ def published_order(num_records: int) -> torch.Tensor:
     It sorts them by the raw 64-bit outputs of PCG64, seeded with their number. That is a stream that numpy guarantees
     not to change, so that the same records are held out in every version.
     """
+    import torch
+
     keys = np.random.PCG64(num_records).random_raw(num_records)
     return torch.from_numpy(np.argsort(keys, kind="stable"))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from gossamer.data.class_words import labels_of_words
 from gossamer.data.files import damage_refused, is_file, shown, title_of
@@ -255,6 +254,8 @@ def _people_of(train: _Found, test: _Found | None) -> tuple[dict[str, Any], dict
 
 
 def _records(name: str, spec: ImageSpec, x: np.ndarray, found: _Found, people: dict[str, Any]) -> RecordSet:
+    import torch
+
     y = None if found.labels is None else torch.from_numpy(found.labels)
     return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y, **people)
 

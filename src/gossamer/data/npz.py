@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from gossamer.data.archive import Archive, class_names_of, open_archive, people_of, read_labels
 from gossamer.data.array_stream import ArrayHeader, shape_text
@@ -103,6 +102,8 @@ def records_of(
     name: str, spec: ImageSpec, x: np.ndarray, y: np.ndarray | None, room: AbstractRoom = MEMORY
 ) -> RecordSet:
     """Return arrays as a set of images."""
+    import torch
+
     labels = None if y is None else torch.from_numpy(y)
     return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=labels, room=room)
 

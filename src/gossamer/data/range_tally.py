@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.data.value_ranges import ScaledBy, ValueRanges
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _AT_ONCE: Final = 2**22
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gossamer.data.columns_read import ColumnsRead
-from gossamer.data.identities import digests_of_names
+from gossamer.data.identities import digests_of_contents, digests_of_names
 from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -172,6 +174,8 @@ class RecordSet:
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        import torch
+
         check_kind("name", self.name, str)
         check_names("name", (self.name,))
         check_kind("spec", self.spec, AbstractSpec)
@@ -191,6 +195,8 @@ class RecordSet:
             raise InputError(f"{self.name}: num_people was given but people was not: hand over both, or neither")
 
     def _check_values(self) -> None:
+        import torch
+
         if self.x.dtype != torch.float32 or tuple(self.x.shape[1:]) != self.spec.shape:
             raise InputError(
                 f"{self.name}: x must be float32 (num_records, {', '.join(map(str, self.spec.shape))}), "
@@ -206,6 +212,8 @@ class RecordSet:
                 raise InputError(f"{self.name}: x[{index}] has a value that is not a number in [0, 1]")
 
     def _check_labels(self, y: Tensor) -> None:
+        import torch
+
         if y.dtype != torch.int64 or y.shape != self.x.shape[:1]:
             raise InputError(
                 f"{self.name}: y must be int64 ({self.num_records},), one label per record, "
@@ -219,6 +227,8 @@ class RecordSet:
             )
 
     def _check_people(self, people: Tensor) -> None:
+        import torch
+
         if people.dtype != torch.int64 or people.shape != self.x.shape[:1]:
             raise InputError(
                 f"{self.name}: people must be int64 ({self.num_records},), one slot per record, "
@@ -243,6 +253,11 @@ class RecordSet:
     def num_records(self) -> int:
         """Number of records, at least 1. Private if people are protected."""
         return self.x.shape[0]
+
+    @functools.cached_property
+    def content_digests(self) -> np.ndarray:
+        """Digest of each record, of its values and its label: uint8 (num_records, 32). Private, and computed once."""
+        return digests_of_contents(self.x, self.y, self.room)
 
     def as_published(self, name: str) -> RecordSet:
         """Return the same records under the name of a published set. Readers of published sets alone may do this."""

@@ -12,13 +12,15 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import DTypeLike
-from torch import Tensor
 
 from gossamer.errors import ResourceError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LARGE_BYTES: Final = 2**27
 """Size of all arrays of a room together above which a further one lies on the disk, if there is room for it there."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
@@ -166,6 +165,8 @@ class RandomSplit(AbstractDrawnSplit):
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each record."""
+        import torch
+
         y = None if rows.y is None else torch.from_numpy(rows.y)
         return _checked(self._drawn(digests_of_contents(torch.from_numpy(rows.x), y, rows.room), key), rows, "record")
 
@@ -316,6 +317,8 @@ def _people_of(rows: Rows) -> NamedPeople:
 
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
+    import torch
+
     # All of the records are the array itself, since a copy of it would take as much memory again.
     chosen, x = (slice(None), rows.x) if kept.all() else (kept, rows.room.kept(rows.x, kept))
     return RecordSet(

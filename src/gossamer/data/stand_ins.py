@@ -6,7 +6,6 @@ import math
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gossamer.data.images import ImageSpec
@@ -45,6 +44,8 @@ def stand_ins(spec: AbstractSpec, num_records: int) -> RecordSet:
         >>> made.x.shape, made.y.tolist()
         (torch.Size([5, 3, 8, 8]), [0, 1, 0, 1, 0])
     """
+    import torch
+
     if num_records < 1:
         raise InputError(f"num_records must be at least 1, not {num_records}")
     labels = np.arange(num_records) % max(spec.num_classes, 1)

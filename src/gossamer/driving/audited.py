@@ -24,8 +24,8 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots

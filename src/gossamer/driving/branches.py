@@ -12,7 +12,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
 from gossamer.privacy.priceable import price
-from gossamer.reports.page.released import JointPrice
+from gossamer.reports.page.together import JointPrice
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import read_identity
 from gossamer.runs.key_file import read_key

@@ -12,7 +12,7 @@ from gossamer.driving.branches import joint_prices
 from gossamer.driving.job import TrainingJob, whole_path
 from gossamer.errors import GossamerError, InputError
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.reports.page.released import Together
+from gossamer.reports.page.together import Together
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
 from gossamer.runs.verification import read_statement

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
 
 import numpy as np
 
@@ -21,12 +21,10 @@ from gossamer.data.roster import Roster, RosterFile
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.methods.starting import FreshStart, StartFacts
-from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey
@@ -35,6 +33,10 @@ from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, write_json
 from gossamer.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.training import AbstractTraining, RunContext
 
 C = TypeVar("C")
 

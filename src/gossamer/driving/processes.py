@@ -8,14 +8,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
-
-import torch
+from typing import TYPE_CHECKING, Final
 
 from gossamer.errors import GossamerError, InputError, ResourceError
-from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Ranks, Task
-from gossamer.mechanisms.jobs import end_jobs, serve
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Task
 from gossamer.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    import torch
 
 PATIENCE_S = 600.0
 _MOST: Final = 2**20
@@ -91,6 +91,8 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
     if num_processes() == 1:
         yield Alone()
         return
+    from gossamer.mechanisms.ranks import Ranks
+
     crew = Ranks(device, fault)
     try:
         yield crew
@@ -110,6 +112,11 @@ def crew_of_jobs() -> Iterator[AbstractCrew]:
     if num_processes() == 1:
         yield Alone()
         return
+    import torch
+
+    from gossamer.mechanisms.jobs import end_jobs
+    from gossamer.mechanisms.ranks import Ranks
+
     crew = Ranks(torch.device("cpu"))
     try:
         yield crew
@@ -126,6 +133,11 @@ def help_with_jobs() -> None:
     Raises:
         ResourceError: the first process has ended otherwise, or cannot be reached.
     """
+    import torch
+
+    from gossamer.mechanisms.jobs import serve
+    from gossamer.mechanisms.ranks import Ranks
+
     process_number()  # one that is none of those that work together is refused
     with leaving_signals_to_the_first():
         crew = Ranks(torch.device("cpu"))

@@ -8,7 +8,6 @@ from typing import get_args
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError, told
 from gossamer.mechanisms.prospect import Prospect
-from gossamer.methods.protected import public_slots
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.slots import PublicSlots
 
@@ -31,6 +30,8 @@ def protect(
             is given of the other unit.
         PrivacyError: people are to be protected and their records were split at random.
     """
+    from gossamer.methods.protected import public_slots
+
     # Privacy: a window protected by itself protects little, so that must be asked for in so many words.
     chosen = data.usual_unit if unit is None else Unit(unit)
     check_unit(chosen.value, num_people, num_records)

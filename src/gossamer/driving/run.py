@@ -22,7 +22,6 @@ from gossamer.runs.identity import check_goes_on_here, moved_here, new_identity,
 from gossamer.runs.key_file import write_key
 from gossamer.runs.ledger_file import declare_only_copy
 from gossamer.runs.released_list import refuse_unlisted
-from gossamer.runs.start_file import write_start
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,6 +123,8 @@ def begin_run(path: Path, job: TrainingJob, loaded: Loaded, start: PublicStart =
         InputError: something is there already.
         ResourceError: the folder cannot be made.
     """
+    from gossamer.runs.start_file import write_start
+
     if process_number() > 0:
         # Held against the folder once the first process can be told (`driver`).
         return Run(folder=wait_for_folder(path), job=job, loaded=loaded)

@@ -9,9 +9,9 @@ from gossamer.driving.driver import forbid_core_dumps, start_again
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import Run
 from gossamer.errors import InputError
-from gossamer.methods.gs_wgan.distances import DistanceCritic
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
 from gossamer.methods.gs_wgan.trained_side import chunks_of
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict
 
-from gossamer.methods.dp_cgan.training import GradientDescent
+from gossamer.methods.dp_cgan.settings import GradientDescent
 from gossamer.methods.dp_mixture.components import Covariances
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import Augmentation
 from gossamer.methods.gs_wgan.centre import Centre
-from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.settings import Stage
-from gossamer.methods.training import RecordsExpected
+from gossamer.methods.gs_wgan.settings import Stage, WassersteinLoss
+from gossamer.methods.records_expected import RecordsExpected
 from gossamer.nn.choices import (
     AnyMixtureGeneratorConfig,
     DiscriminatorConfig,
@@ -24,9 +23,9 @@ from gossamer.nn.choices import (
     GeneratorConfig,
 )
 from gossamer.nn.devices import DeviceName
-from gossamer.nn.ensemble import Adam
+from gossamer.nn.labelled_settings import TeacherConfig
 from gossamer.nn.latents import Latent
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import View
 from gossamer.privacy.adjacency import UnitName
 

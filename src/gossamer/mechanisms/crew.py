@@ -7,31 +7,16 @@ with integers on a public grid. Sums of these integers are exact in any order, s
 from __future__ import annotations
 
 import abc
-import contextlib
-import datetime
 import enum
 import itertools
-import platform
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
-
-from gossamer.errors import GossamerError, InputError, ResourceError, is_lack_of_memory
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
-
-_JOINING: Final = datetime.timedelta(minutes=10)
-_WORKING: Final = datetime.timedelta(days=7)
-"""The longest wait for an order or an answer. The end of a process is noticed at once, however long this is."""
-
-_DTYPES: Final = (torch.float32, torch.float64, torch.int64, torch.bool, torch.bfloat16, torch.uint8, torch.int32)
-_NOTHING: Final = -1
 
 
 class Task(enum.IntEnum):
@@ -83,6 +68,8 @@ class AbstractCrew(abc.ABC):
 
     def own(self, num_critics: int) -> Tensor:
         """Return the numbers of this process's own critics, every ``size``-th, int64. The rule is public."""
+        import torch
+
         return torch.arange(self.rank, num_critics, self.size)
 
     def owns(self, critics: Tensor) -> Tensor:
@@ -158,215 +145,3 @@ class Alone(AbstractCrew):
 
 
 ALONE: Final = Alone()
-
-
-class Ranks(AbstractCrew):
-    """Several processes, joined by `torch.distributed`: gloo for tensors on the CPU, nccl for those on a GPU.
-
-    Messages between processes are private and not encrypted. Processes must trust each other and their network.
-
-    Args:
-        device: to compute on, of this process.
-        fault: for which this process refuses the work, told to the leader. None if it is ready.
-
-    Raises:
-        InputError: another process refuses the work.
-        ResourceError: they cannot reach each other.
-    """
-
-    def __init__(self, device: torch.device, fault: GossamerError | None = None) -> None:
-        self._device = device
-        self._has_ended = False
-        with _reaching():
-            store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_JOINING))
-        meet(store, self.rank, self.size, fault, rounding_of(device))
-        with _reaching():
-            backend, store = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", dist.PrefixStore("crew", store)
-            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_WORKING)
-
-    def order(self, order: Order) -> None:
-        """Send an order to all helpers."""
-        if self._has_ended or not self.leads:
-            return
-        self._has_ended = order.task is Task.END
-        layouts = [number for tensor in order.tensors for number in _layout(tensor)]
-        self._spread(torch.tensor([order.task, order.number, len(layouts)]))
-        if layouts:
-            self._spread(torch.tensor(layouts))
-        for tensor in order.tensors:
-            if tensor is not None:
-                self._spread(tensor.detach().contiguous())
-
-    def orders(self) -> Iterator[Order]:
-        """Yield the leader's orders until it ends the work."""
-        while True:
-            task, number, length = self._spread(torch.zeros(3, dtype=torch.int64)).tolist()
-            if task == Task.END:
-                return
-            layouts = self._spread(torch.zeros(length, dtype=torch.int64)).tolist() if length else []
-            tensors = tuple(None if one is None else self._spread(one) for one in self._made(layouts))
-            yield Order(task=Task(task), number=number, tensors=tensors)
-
-    def total(self, part: Tensor) -> Tensor:
-        """Add up the parts of all processes, for the leader."""
-        part = part.contiguous()
-        with _reaching():
-            dist.reduce(part, dst=0)
-        return part
-
-    def from_rank(self, rank: int, tensor: Tensor) -> Tensor:
-        """Return the tensor of one process in all of them."""
-        return self._spread(tensor.detach().contiguous(), rank)
-
-    def collected(self, part: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-        """Return the parts of all processes to the leader."""
-        own = part.detach().cpu().contiguous()
-        with _reaching():
-            if not self.leads:
-                dist.send(own, dst=0)
-                return []
-            parts = [own, *(own.new_empty(size, *own.shape[1:]) for size in sizes[1:])]
-            for rank in range(1, self.size):
-                dist.recv(parts[rank], src=rank)
-        return parts
-
-    def dealt(self, parts: Sequence[Tensor], like: Tensor) -> Tensor:
-        """Return its part to each process."""
-        with _reaching():
-            if not self.leads:
-                own = torch.empty(like.shape, dtype=like.dtype)
-                dist.recv(own, src=0)
-                return own
-            for rank in range(1, self.size):
-                dist.send(parts[rank].cpu().contiguous(), dst=rank)
-        return parts[0]
-
-    def send(self, message: bytes, rank: int) -> None:
-        """Send a message to one process, and wait until it is taken."""
-        words = torch.frombuffer(bytearray(message), dtype=torch.uint8)
-        with _reaching():
-            dist.send(torch.tensor([len(words)]), dst=rank)
-            dist.send(words, dst=rank)
-
-    def receive(self, rank: int) -> bytes:
-        """Wait for a message of one process."""
-        length = torch.zeros(1, dtype=torch.int64)
-        with _reaching():
-            dist.recv(length, src=rank)
-            words = torch.empty(int(length), dtype=torch.uint8)
-            dist.recv(words, src=rank)
-        return words.numpy().tobytes()
-
-    def close(self) -> None:
-        """Leave the others. Those who wait for this process are told so by an error, unless the work has ended."""
-        if dist.is_initialized():
-            with contextlib.suppress(RuntimeError, ValueError):
-                dist.destroy_process_group()
-
-    def _spread(self, tensor: Tensor, rank: int = 0) -> Tensor:
-        with _reaching():
-            dist.broadcast(tensor, src=rank)
-        return tensor
-
-    def _made(self, layouts: list[int]) -> Iterator[Tensor | None]:
-        """Make room for tensors as `_layout` describes them."""
-        place = 0
-        while place < len(layouts):
-            kind, is_on_device, num_axes = layouts[place : place + 3]
-            shape = layouts[place + 3 : place + 3 + num_axes]
-            place += 3 + num_axes
-            device = self._device if is_on_device else torch.device("cpu")
-            yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
-
-
-def rounding_of(device: torch.device) -> str:
-    """Describe, in words, all that decides how this process rounds a float.
-
-    Args:
-        device: to compute on.
-    """
-    processor = Path("/proc/cpuinfo")
-    lines = processor.read_text(errors="replace").splitlines() if processor.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    kinds = (
-        f"torch {torch.__version__}",
-        *(models[:1] or [platform.processor() or platform.machine()]),
-        torch.backends.cpu.get_cpu_capability(),
-        f"{torch.get_num_threads()} threads",
-        *([torch.cuda.get_device_name(device)] if device.type == "cuda" else []),
-    )
-    return ", ".join(kinds)
-
-
-def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = None, rounding: str = "") -> None:
-    """Wait until all processes are ready. One that is not tells the leader, which then refuses the work for all.
-
-    Guarantee: all processes that go on round alike. The process that computes a unit may follow from the number of
-    other units. So one that rounded otherwise would let one unit move the parts of others.
-
-    Args:
-        store: that all of them see.
-        rank: of this process.
-        size: number of processes.
-        fault: of this process, None if it is ready.
-        rounding: of this process, as `rounding_of` describes it.
-
-    Raises:
-        GossamerError: the fault, once the leader has heard of it.
-        InputError: to the leader, for the fault of another process, or for one that rounds otherwise.
-        ResourceError: a process did not come.
-    """
-    others = [f"process {other}" for other in range(1, size)]
-    store.set(f"rounding {rank}", rounding)
-    store.set(f"process {rank}", "" if fault is None else str(fault))
-    with _reaching():
-        has_come = _come(store, others if rank == 0 else ["heard"])
-        said = [(other, store.get(other).decode()) for other in others] if rank == 0 and has_come else []
-        roundings = [store.get(f"rounding {other}").decode() for other in range(1, len(said) + 1)]
-        if rank == 0:
-            store.set("heard", "")
-    if fault is not None:
-        raise fault
-    if not has_come:
-        raise ResourceError("another process did not come; start all of them again with torchrun")
-    for other, word in said:
-        if word:
-            raise InputError(f"{other}: {word}")
-    for other, its in zip(others, roundings, strict=False):
-        # Privacy: the process of a record or unit depends on how many others there are. The numbers must not.
-        if its != rounding:
-            raise InputError(
-                f"{other} computes otherwise ({its}) than the first ({rounding}); take machines of one kind, with "
-                "one torch and as many threads each (OMP_NUM_THREADS=1)"
-            )
-
-
-def _come(store: dist.Store, names: list[str]) -> bool:
-    """Wait for names in a store, in steps between which signals are heard."""
-    end = time.monotonic() + _JOINING.total_seconds()
-    while not store.check(names):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def _layout(tensor: Tensor | None) -> tuple[int, ...]:
-    """Describe a tensor: type, its place on a GPU or not, number of axes, and shape."""
-    if tensor is None:
-        return (_NOTHING, 0, 0)
-    return (_DTYPES.index(tensor.dtype), int(tensor.device.type != "cpu"), tensor.dim(), *tensor.shape)
-
-
-@contextlib.contextmanager
-def _reaching() -> Iterator[None]:
-    """Say in one line that another process cannot be reached."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        if is_lack_of_memory(error):
-            raise
-        raise ResourceError(
-            "another process cannot be reached or has ended: start all of them again with torchrun; a training goes on "
-            "by `gossamer resume`, and nothing is spent twice"
-        ) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gossamer.errors import InputError
 from gossamer.privacy.truncation import TAIL_BITS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GRID_SHARE = 2.0**-10
 """Part of a bound that is left to rounding. Contributions are shrunk by it, and rounding takes no more than it."""
@@ -109,6 +110,7 @@ class PublicGrid:
             float64 of that shape, integers exactly.
 
         >>> grid = PublicGrid(radius=1.0, num_coordinates=4)
+        >>> import torch
         >>> grid.spacing, grid.rounded(torch.tensor([0.0, 0.7, -0.7], dtype=torch.float64)).tolist()
         (0.00048828125, [0.0, 1434.0, -1434.0])
         """
@@ -166,6 +168,9 @@ def noisy_sum(total: Tensor, noise_std: float, normals: Tensor, step: float | Te
     Raises:
         InputError: so much noise that float64 is coarser than the grid.
     """
+    import torch
+    from torch import Tensor
+
     if total.dtype != torch.int64:
         raise ValueError(f"a sum on a public grid is of integers, got {total.dtype}")
     finest = float(step.min()) if isinstance(step, Tensor) else step

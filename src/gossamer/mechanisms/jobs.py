@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from gossamer.errors import GossamerError
-from gossamer.mechanisms.crew import AbstractCrew, Ranks
+from gossamer.mechanisms.crew import AbstractCrew
+from gossamer.mechanisms.ranks import Ranks
 
 Result = TypeVar("Result")
 

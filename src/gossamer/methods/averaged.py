@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.ensemble import Adam, Tensors
+from gossamer.nn.descent import AbstractDescent, AdamDescent
+from gossamer.nn.ensemble import Tensors
 from gossamer.nn.registered import check_own_generator
+from gossamer.nn.settings import Adam
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
@@ -27,13 +29,12 @@ class TrainedNetwork:
     """A network in training, its optimiser and the average of its weights, as they travel between sites.
 
     Args:
-        network: on its device.
-        optimiser: Adam or plain gradient descent, of all its parameters.
+        optimiser: Adam or plain gradient descent, of all parameters of the network.
         average: moving average of the weights by name, on the same device. None for a network that has none.
     """
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, average: Tensors | None = None) -> None:
-        self.network, self.optimiser = network, optimiser
+    def __init__(self, optimiser: AbstractDescent, average: Tensors | None = None) -> None:
+        self.network, self.optimiser = optimiser.network, optimiser
         self.average = {} if average is None else average
 
     def travelling(self) -> Tensors:
@@ -44,7 +45,7 @@ class TrainedNetwork:
         """
         found = {f"{_NETWORK}{name}": tensor for name, tensor in self._numbers().items()}
         for name, parameter in self._with_moments().items():
-            kept = self.optimiser.state.get(parameter, {})
+            kept = self.optimiser.moments.get(name, {})
             for prefix, moment in _MOMENTS.items():
                 found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
         return found | {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
@@ -59,19 +60,19 @@ class TrainedNetwork:
         """
         numbers = {name: tensors[f"{_NETWORK}{name}"] for name in self._numbers()}
         self.network.load_state_dict(self.network.state_dict() | numbers)
-        self.optimiser.state.clear()
+        self.optimiser.moments.clear()
         for name, parameter in self._with_moments().items() if num_updates else ():
             moments = {
                 moment: tensors[f"{prefix}{name}"].to(parameter.device, copy=True)
                 for prefix, moment in _MOMENTS.items()
             }
             moments[_SQUARE].clamp_min_(0.0)
-            self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
+            self.optimiser.moments[name] = {"step": torch.tensor(float(num_updates))} | moments
         for name, old in self.average.items():
             self.average[name] = tensors[f"{_AVERAGE}{name}"].to(old.device, copy=True)
 
     def _with_moments(self) -> dict[str, nn.Parameter]:
-        return dict(self.network.named_parameters()) if isinstance(self.optimiser, torch.optim.Adam) else {}
+        return dict(self.network.named_parameters()) if isinstance(self.optimiser, AdamDescent) else {}
 
     def _numbers(self) -> Tensors:
         """Return the tensors of the network but its counters, which no result depends on."""
@@ -99,7 +100,7 @@ class AveragedGenerator:
         self.network = recipe.build(public_stream(seed, "generator weights"))
         start.put_into(self.network, GENERATOR)
         self.network.to(device)
-        self.optimiser = optimiser_of(adam, self.network)
+        self.optimiser = AdamDescent(adam, self.network)
         self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}
 
     def _averaged(self) -> dict[str, Tensor]:
@@ -128,8 +129,7 @@ class AveragedGenerator:
 
     def update(self, angle: float, final: float) -> None:
         """Update the weights by their gradients, at the learning rate of `cosine_decay`."""
-        self.optimiser.param_groups[0]["lr"] = self._adam.learning_rate * cosine_decay(angle, final)
-        self.optimiser.step()
+        self.optimiser.step(self._adam.learning_rate * cosine_decay(angle, final))
 
     def move_average(self, decay: float, num_updates: int) -> None:
         """Let the average follow the weights: their plain mean at first, until ``decay`` is longer."""
@@ -174,14 +174,7 @@ class AveragedGenerator:
 
     @property
     def _trained(self) -> TrainedNetwork:
-        return TrainedNetwork(self.network, self.optimiser, self.average)
-
-
-def optimiser_of(adam: Adam, network: nn.Module) -> torch.optim.Adam:
-    """Return an optimiser of all parameters of a network."""
-    return torch.optim.Adam(
-        network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
-    )
+        return TrainedNetwork(self.optimiser, self.average)
 
 
 def cosine_decay(angle: float, final: float) -> float:

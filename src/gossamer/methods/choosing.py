@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import torch
+from typing import TYPE_CHECKING, Any, Final
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
@@ -16,6 +14,9 @@ from gossamer.methods.measured import OWN, Measured, distance, measured, nearest
 from gossamer.methods.method import Method
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.slots import CountSource, PublicSlots
+
+if TYPE_CHECKING:
+    import torch
 
 AUTO: Final = "auto"
 """The word that stands in place of a method's name where the method is to be chosen. It is no method."""

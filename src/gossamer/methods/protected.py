@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.room import NEIGHBOURS_BYTES
 from gossamer.errors import InputError, PrivacyError
@@ -143,7 +142,7 @@ def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
     """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
     if not unit.is_group:
-        return Identities.of_digests(digests_of_contents(records.x, records.y, records.room))
+        return Identities.of_digests(records.content_digests)
     check_named(records, unit)
     assert records.person_digests is not None
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Final
 
 from gossamer.data.catalogue import is_named
 from gossamer.errors import InputError
-from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.ensemble import Tensors
 
-Networks = Mapping[str, Tensors]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gossamer.methods.trained import GeneratorRecipe
+    from gossamer.nn.ensemble import Tensors
+
+Networks = Mapping[str, "Tensors"]
 """Weights by name of the network, "generator" among them."""
 GENERATOR: Final = "generator"
 """Name of the network that is released."""

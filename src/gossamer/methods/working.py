@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gossamer.data.records import AbstractSpec, RecordSet
-from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.methods.cost import Cost, num_timed, random_records, time_of_parts
 from gossamer.methods.method import Recipe
-from gossamer.methods.starting import Networks
-from gossamer.methods.training import AbstractTraining, RunContext
-from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.slots import PublicSlots
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.cost import Cost
+    from gossamer.methods.starting import Networks
+    from gossamer.methods.training import AbstractTraining, RunContext
+    from gossamer.nn.ensemble import Tensors
 
 C = TypeVar("C")
 
@@ -66,6 +68,10 @@ class Working(Generic[C]):
             slots: their public number. A person is taken to have one record, because the true number is private.
             device: where to compute.
         """
+        from gossamer.mechanisms.noise import DeterministicNoise
+        from gossamer.methods.cost import Cost, num_timed, random_records, time_of_parts
+        from gossamer.methods.training import RunContext
+
         if self.estimate is not None:
             return self.estimate(config, spec, slots, device)
         number = num_timed(spec, slots.number)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.nn.devices import in_use
-from gossamer.nn.network import AbstractSlopedCritic, Shape, encoded_label
+from gossamer.nn.network import AbstractSlopedCritic, encoded_label
+from gossamer.nn.settings import Shape
 from gossamer.nn.spectral_norm import AbstractSpectralNormConv, SpectralNormEmbedding, SpectralNormLinear
 
 

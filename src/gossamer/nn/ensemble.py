@@ -10,26 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from gossamer.errors import InputError
-from gossamer.nn.network import AbstractSlopedCritic, check_positive
+from gossamer.nn.network import AbstractSlopedCritic
+from gossamer.nn.settings import Adam
 
 Tensors = dict[str, Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adam:
-    """Settings of the Adam optimiser (Kingma and Ba 2015, algorithm 1)."""
-
-    learning_rate: float = 1e-4
-    beta1: float = 0.5
-    beta2: float = 0.9
-    stabiliser: float = 1e-8
-
-    def __post_init__(self) -> None:
-        check_positive(self, "learning_rate")
-        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
-            raise InputError(f"beta1 and beta2 must lie between 0 and 1, got {self.beta1} and {self.beta2}")
-        check_positive(self, "stabiliser")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

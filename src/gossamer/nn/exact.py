@@ -8,10 +8,11 @@ nearest centre or a rounding to a grid would enlarge that difference.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 _DIGITS: Final = 52
 """Bits that sums may take, since whole numbers up to 2^53 are exact in float64."""
@@ -31,9 +32,12 @@ def matmul_of_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     Returns:
         float64 (..., n).
 
+    >>> import torch
     >>> matmul_of_rows(torch.tensor([[0.5, 0.25]]), torch.tensor([[1.0], [2.0]])).tolist()
     [[1.0]]
     """
+    import torch
+
     bits = _DIGITS - math.ceil(math.log2(max(matrix.shape[0], 1)))
     left = bits // 2
     own, exponent = _whole(rows.double(), rows.double().abs().amax(dim=-1, keepdim=True), left)
@@ -43,5 +47,7 @@ def matmul_of_rows(rows: Tensor, matrix: Tensor) -> Tensor:
 
 def _whole(values: Tensor, largest: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Return whole numbers of at most so many bits, and the power of two that each stands for."""
+    import torch
+
     exponent = torch.frexp(largest).exponent - bits
     return torch.ldexp(values, -exponent).round(), exponent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 import torch
@@ -13,40 +12,15 @@ from torch import Tensor
 from gossamer.nn.choosing import AbstractChoosingGenerator, DrawLatents
 from gossamer.nn.classifying import AbstractClassifyingGenerator
 from gossamer.nn.densities import MixtureDensities
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
-from gossamer.nn.teacher import Teacher, TeacherConfig
+from gossamer.nn.labelled_settings import LabelledGeneratorConfig
+from gossamer.nn.network import AbstractGenerator
+from gossamer.nn.settings import Shape
+from gossamer.nn.teacher import Teacher
 
 _ROUNDS: Final = 8
 """Rounds of draws, each of twice as many for a sample as the one before: 510 draws for a sample at most."""
 _MOST_AT_ONCE: Final = 20_000
 _LEAST_SHARE: Final = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `LabelledGenerator`.
-
-    Args:
-        mixture: of the drawings.
-        teacher: of their labels.
-    """
-
-    mixture: MixtureGeneratorConfig | SeriesMixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
-    teacher: TeacherConfig = field(default_factory=TeacherConfig)
-
-    def latent_dim(self, shape: Shape) -> int:
-        """Count the latents, which are those of the mixture."""
-        return self.mixture.latent_dim(shape)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> LabelledGenerator:
-        """Build a new generator of even samples, with a teacher that knows nothing.
-
-        Raises:
-            InputError: fewer than two classes, or a latent_dim that is not that of the mixture.
-        """
-        return LabelledGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, AbstractChoosingGenerator):

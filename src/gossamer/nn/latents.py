@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gossamer.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class NormalLatent(AbstractLatent):
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
         """Draw a float32 tensor (num_samples, dim)."""
+        import torch
+
         return torch.randn(num_samples, self.dim, generator=rng)
 
 
@@ -49,6 +53,8 @@ class BernoulliLatent(AbstractLatent):
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
         """Draw a float32 tensor (num_samples, dim) of zeros and ones."""
+        import torch
+
         return torch.randint(0, 2, (num_samples, self.dim), generator=rng).float()
 
 
@@ -60,6 +66,8 @@ class UniformLatent(AbstractLatent):
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
         """Draw a float32 tensor (num_samples, dim) in [-1, 1)."""
+        import torch
+
         return 2 * torch.rand(num_samples, self.dim, generator=rng) - 1
 
 

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.network import (
-    RELU_GAIN,
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    checked_count,
-    convolution,
-    linear,
-    resized,
-)
+from gossamer.nn.network import RELU_GAIN, AbstractGenerator, convolution, linear, resized
+from gossamer.nn.settings import AbstractMERFGeneratorConfig, Shape
 
 _KERNEL = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class AbstractMERFGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of a generator of DP-MERF.
-
-    Args:
-        hidden_size: units of the first dense layer.
-        width: channels of the small drawing that the second dense layer makes. The first doubling leaves half as many.
-    """
-
-    hidden_size: int = 200
-    width: int = 16
-
-    def __post_init__(self) -> None:
-        checked_count("hidden_size", self.hidden_size)
-        checked_count("width", self.width)
 
 
 class AbstractMERFGenerator(AbstractGenerator):

@@ -1,4 +1,4 @@
-"""The interface of every network: its inputs, its output, its configuration, its initial weights."""
+"""The interface of every network: its inputs, its output, its initial weights. Its configuration: `settings.py`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.errors import InputError
+from gossamer.nn.settings import AbstractCriticConfig as AbstractCriticConfig
+from gossamer.nn.settings import AbstractGeneratorConfig as AbstractGeneratorConfig
+from gossamer.nn.settings import Shape, checked_count, checked_num_classes, checked_shape
 
 RELU_GAIN = math.sqrt(2.0)
-
-Shape = tuple[int, ...]
-"""Shape of a sample: (channels, height, width) of an image, (channels, length) of a series."""
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -122,85 +122,6 @@ class AbstractSlopedCritic(AbstractCritic):
             its_label: its classes.
         """
         return self(sample, label), self.slope(between, its_label)
-
-
-class AbstractGeneratorConfig(abc.ABC):
-    """The public settings of a generator, without the shape of its data."""
-
-    @abc.abstractmethod
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> AbstractGenerator:
-        """Build a new generator.
-
-        Args:
-            shape: of a sample, (channels, height, width) or (channels, length).
-            num_classes: number of classes, 0 for an unconditional network.
-            latent_dim: length of a latent.
-            rng: the stream of initial weights (on the CPU). No other randomness is used.
-
-        Raises:
-            InputError: if a number is out of range.
-        """
-
-
-class AbstractCriticConfig(abc.ABC):
-    """The public settings of a critic, without the shape of its data."""
-
-    @abc.abstractmethod
-    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> AbstractCritic:
-        """Build a new critic.
-
-        Args:
-            shape: of the critic's input: a sample, or a smaller view of it.
-            num_classes: number of classes, 0 for an unconditional network.
-            rng: the stream of initial weights (on the CPU). No other randomness is used.
-
-        Raises:
-            InputError: if a number is out of range.
-        """
-
-
-def checked_shape(shape: Shape) -> Shape:
-    """Return the shape of a sample or of a view of one as a tuple of ints, or raise an InputError."""
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise InputError(
-            f"shape: {tuple(shape)} must be (channels, height, width) or (channels, length), each at least 1"
-        )
-    return tuple(shape)
-
-
-def checked_num_classes(num_classes: int) -> int:
-    """Return the number of classes, or raise an InputError if it is negative."""
-    if num_classes < 0:
-        raise InputError(f"num_classes: {num_classes} is negative; use 0 for data without labels")
-    return num_classes
-
-
-def checked_count(name: str, count: int) -> int:
-    """Return a count of at least 1, or raise an InputError that names it."""
-    if count < 1:
-        raise InputError(f"{name}: {count} must be at least 1")
-    return count
-
-
-def checked_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the sizes of at least one layer of at least one unit, or raise an InputError that names the parameter."""
-    if not sizes:
-        raise InputError(f"{name}: at least one layer is needed")
-    return tuple(checked_count(name, size) for size in sizes)
-
-
-def check_positive(settings: object, *names: str) -> None:
-    """Refuse a setting that is no finite number above 0, with an InputError that names it."""
-    for name in names:
-        if not 0 < getattr(settings, name) < math.inf:
-            raise InputError(f"{name} must be a positive number, got {getattr(settings, name)}")
-
-
-def check_fractions(settings: object, *names: str) -> None:
-    """Refuse a setting outside [0, 1), with an InputError that names it."""
-    for name in names:
-        if not 0 <= getattr(settings, name) < 1:
-            raise InputError(f"{name} must lie between 0 and 1, got {getattr(settings, name)}")
 
 
 def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) -> Tensor | None:

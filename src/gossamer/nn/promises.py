@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from gossamer.errors import InputError
-from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig, Shape
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig, Shape
 
 _ROWS: Final = 4
 # Divided by all usual sizes of groups, so that layers which look at groups of records do so here.

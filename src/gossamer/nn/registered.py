@@ -10,8 +10,7 @@ from typing import Any, Final, TypeVar
 
 from gossamer.errors import InputError
 from gossamer.nn.choices import CriticConfig, DiscriminatorConfig, GeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig, Shape
-from gossamer.nn.promises import CannotBuild, check_critic, check_generator
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig, Shape
 
 G = TypeVar("G", bound=type[AbstractGeneratorConfig])
 K = TypeVar("K", bound=type[AbstractCriticConfig])
@@ -62,6 +61,8 @@ def register_generator(kind: G, *, shapes: Sequence[Shape] = SHAPES) -> G:
     Raises:
         InputError: not such a type, a name that is taken, or a promise that is broken.
     """
+    from gossamer.nn.promises import check_generator
+
     _check_kind(kind, AbstractGeneratorConfig, _OWN.generators)
     _check_shapes(kind, shapes, lambda shape, classes: check_generator(kind(), shape, classes, _LATENT_DIM))
     _OWN.generators[kind.__name__] = kind
@@ -89,6 +90,8 @@ def register_critic(kind: K, *, shapes: Sequence[Shape] = SHAPES) -> K:
     Raises:
         InputError: not such a type, a name that is taken, or a promise that is broken.
     """
+    from gossamer.nn.promises import check_critic
+
     _check_kind(kind, AbstractCriticConfig, _OWN.critics)
     _check_shapes(kind, shapes, lambda shape, classes: check_critic(kind(), shape, classes))
     _OWN.critics[kind.__name__] = kind
@@ -113,6 +116,8 @@ def check_own_generator(config: Any, shape: Shape, num_classes: int, latent_dim:
     Raises:
         InputError: it breaks a promise.
     """
+    from gossamer.nn.promises import check_generator
+
     if type(config) not in _OURS:
         check_generator(config, shape, num_classes, latent_dim)
 
@@ -123,6 +128,8 @@ def check_own_critic(config: Any, shape: Shape, num_classes: int) -> None:
     Raises:
         InputError: it breaks a promise.
     """
+    from gossamer.nn.promises import check_critic
+
     # Privacy: registered or not; a network whose answers mix records would make the statement false.
     if type(config) not in _OURS:
         check_critic(config, shape, num_classes)
@@ -176,6 +183,8 @@ def _is_shape(shape: object) -> bool:
 
 def _check_shapes(kind: type, shapes: Sequence[Shape], check: Any) -> None:
     """Check at all shapes that the network can be built for."""
+    from gossamer.nn.promises import CannotBuild
+
     if not isinstance(shapes, list | tuple) or not all(map(_is_shape, shapes)):
         raise InputError("shapes must be a list of shapes, (channels, height, width) or (channels, length) each")
     refused: list[str] = []

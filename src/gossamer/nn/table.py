@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.errors import InputError
 from gossamer.nn.images.mlp import trunk
-from gossamer.nn.network import (
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    checked_count,
-    checked_sizes,
-    encoded_label,
-    linear,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AbstractTableGeneratorConfig(AbstractGeneratorConfig):
-    """Settings that all generators with a table have.
-
-    Args:
-        hidden_sizes: units of each hidden layer, first to last.
-        smoothness: frequency at which the weight of a function has fallen to a half.
-        gain: scale of the network's addition to the table, in units of the coefficients.
-        num_styles: rows of the class table for each class. The first latent chooses among them.
-        table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
-        label_gain: value of the hot entry in the network's input.
-        brightness: logit of a sample with all coefficients 0.
-    """
-
-    hidden_sizes: tuple[int, ...] = (256, 256)
-    smoothness: float = 4.0
-    gain: float = 20.0
-    num_styles: int = 1
-    table_gain: float = 60.0
-    label_gain: float = 3.0
-    brightness: float = -2.0
-
-    def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-        checked_count("num_styles", self.num_styles)
-        for name in ("smoothness", "gain"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+from gossamer.nn.network import AbstractGenerator, encoded_label, linear
+from gossamer.nn.settings import AbstractTableGeneratorConfig, Shape
 
 
 class AbstractTableGenerator(AbstractGenerator):

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.network import RELU_GAIN, check_fractions, check_positive, checked_sizes, linear
-
-
-@dataclass(frozen=True, kw_only=True)
-class TeacherConfig:
-    """Settings of `Teacher`.
-
-    Args:
-        hidden_sizes: sizes of hidden layers.
-        temper: factor on the log densities of the mixture. Gaussians in many directions are too sure of themselves.
-        least_spread: smallest variance of a direction, as a part of the mean variance, that inputs are scaled by.
-        reach: longest input, in standard deviations over all directions. Longer ones are shrunk to it.
-    """
-
-    hidden_sizes: tuple[int, ...] = (64,)
-    temper: float = 0.25
-    least_spread: float = 0.1
-    reach: float = 2.0
-
-    def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-        check_positive(self, "temper", "reach")
-        check_fractions(self, "least_spread")
+from gossamer.nn.labelled_settings import TeacherConfig
+from gossamer.nn.network import RELU_GAIN, linear
 
 
 class Teacher(nn.Module):

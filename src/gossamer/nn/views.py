@@ -6,18 +6,19 @@ import abc
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
 
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
-from gossamer.nn.network import Shape, check_positive
 from gossamer.nn.series.endings import looked_up
 from gossamer.nn.series.network import MIN_LENGTH
 from gossamer.nn.series.slow_time import SlowTime
+from gossamer.nn.settings import Shape, check_positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class AbstractView(abc.ABC):
@@ -73,6 +74,8 @@ class Pooled(AbstractView):
 
     def apply(self, samples: Tensor) -> Tensor:
         """Compute the mean over each block."""
+        from torch.nn import functional
+
         is_series = samples.dim() == 3
         images = samples.unsqueeze(2) if is_series else samples
         block = (1 if is_series else self.factor, self.factor)
@@ -101,7 +104,7 @@ class LowFrequencies(AbstractView):
 
     def shape(self, sample_shape: Shape) -> Shape:
         """Return (channels, 1, coefficients) of an image, (channels, coefficients) of a series."""
-        num_coefficients = len(cosine_basis(*plane(sample_shape), self.radius)[1])
+        num_coefficients = len(low_frequencies(*plane(sample_shape), self.radius))
         return sample_shape[0], *(1 for _ in sample_shape[2:]), num_coefficients
 
     def apply(self, samples: Tensor) -> Tensor:
@@ -144,6 +147,8 @@ class Folded(AbstractView):
 
     def apply(self, samples: Tensor) -> Tensor:
         """Fold series (batch, channels, length) into images (batch, channels, rows, row)."""
+        from torch.nn import functional
+
         filled = functional.pad(samples, (0, -samples.shape[-1] % self.row))
         return filled.unflatten(-1, (-1, self.row))
 
@@ -199,10 +204,14 @@ class Stretched(AbstractView):
         return self._joined(matmul_of_rows(stretched - self.level, basis).to(records), length)
 
     def _joined(self, coefficients: Tensor, length: Tensor) -> Tensor:
+        import torch
+
         return self.scale * torch.cat([coefficients.flatten(start_dim=1), length], dim=1).unsqueeze(1)
 
     def _stretched(self, series: Tensor) -> tuple[Tensor, Tensor]:
         """Return series (batch, channels, time) stretched to their ends, and the weighted lengths (batch, 1)."""
+        import torch
+
         time = series.shape[2]
         ends = _ends(series)[:, None]
         steps = torch.arange(time, device=series.device) / (time - 1)
@@ -211,6 +220,8 @@ class Stretched(AbstractView):
 
 def _ends(series: Tensor) -> Tensor:
     """Return the number of samples before the last zeros, (batch,), of which the last may count in part."""
+    import torch
+
     values = series.sum(dim=1)
     after = torch.arange(1, series.shape[2] + 1, device=series.device)
     whole = ((values != 0) * after).amax(dim=1).clamp_min(MIN_LENGTH + 1)
@@ -239,6 +250,26 @@ MAX_BASIS_VALUES: Final = 2**27
 
 
 @functools.lru_cache(maxsize=16)
+def low_frequencies(height: int, width: int, radius: float) -> np.ndarray:
+    """Return the pairs (u, v) with ``u^2 + v^2 < radius^2``, int64 (n, 2), lowest frequency first.
+
+    Raises:
+        InputError: too many functions for so large a plane.
+    """
+    pairs = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), axis=-1).reshape(-1, 2)
+    squared = np.square(pairs).sum(axis=1)
+    order = np.argsort(squared, kind="stable")
+    # Compared in float32, as ever: released generators have as many functions as were counted then.
+    kept = pairs[order[squared[order].astype(np.float32) < np.float32(radius**2)]]
+    if height * width * len(kept) > MAX_BASIS_VALUES:
+        raise InputError(
+            f"radius: {len(kept)} functions on {height} x {width} are more than {MAX_BASIS_VALUES} numbers; take a "
+            "smaller radius"
+        )
+    return kept
+
+
+@functools.lru_cache(maxsize=16)
 def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor]:
     """Compute orthonormal cosine functions of low frequency, lowest first.
 
@@ -248,16 +279,10 @@ def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor
     Raises:
         InputError: too many functions for so large a plane.
     """
+    import torch
+
+    kept = torch.from_numpy(low_frequencies(height, width, radius))
     rows, columns = _cosines(height), _cosines(width)
-    frequency = torch.cartesian_prod(torch.arange(height), torch.arange(width))
-    squared = frequency.square().sum(dim=1)
-    order = torch.argsort(squared, stable=True)
-    kept = frequency[order[squared[order] < radius**2]]
-    if height * width * len(kept) > MAX_BASIS_VALUES:
-        raise InputError(
-            f"radius: {len(kept)} functions on {height} x {width} are more than {MAX_BASIS_VALUES} numbers; take a "
-            "smaller radius"
-        )
     functions = torch.einsum("nh,nw->hwn", rows[kept[:, 0]], columns[kept[:, 1]])
     return functions.reshape(height * width, -1).float(), kept.square().sum(dim=1).sqrt().float()
 
@@ -267,6 +292,8 @@ def _cosines(size: int) -> Tensor:
 
     The rows are ``sqrt(2/n) cos(pi (i + 1/2) k / n)``, the first one divided by sqrt 2.
     """
+    import torch
+
     place, frequency = torch.arange(size, dtype=torch.float64), torch.arange(size, dtype=torch.float64)
     rows = torch.cos(math.pi * (place + 0.5) * frequency[:, None] / size) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
-
-import torch
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
-from gossamer.mechanisms.streams import RULE
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.ledger_file import LedgerPosition
+
+if TYPE_CHECKING:
+    import torch
 
 # The words of torch's reader of tensors for a file that is cut or changed.
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
@@ -224,6 +224,8 @@ class _Digested:
 
 def _pack(tree: Any, file: BinaryIO) -> str:
     """Write a state as torch does, straight into the file, and return its SHA-256: no copy of it is held in memory."""
+    import torch
+
     digested = _Digested(file)
     try:
         torch.save(tree, cast(BinaryIO, digested))
@@ -240,6 +242,8 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
         InputError: the file is damaged.
         PrivacyError: the tensors were computed with other settings, other records, or shards that another key dealt.
     """
+    import torch
+
     with _reading(f"{path}: damaged; delete it and resume, and it is computed anew"):
         content = torch.load(path, map_location="cpu", weights_only=True)
         found, tensors = dict(content["origin"]), dict(content["tensors"])
@@ -254,6 +258,8 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
 
 def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path | None) -> None:
     """Refuse a checkpoint of another run, and name the difference."""
+    from gossamer.mechanisms.streams import RULE
+
     if origin is not None and manifest.origin is not None:
         # Privacy: noise, number of critics or batch changed in mid-run would make the statement false.
         if manifest.origin.settings_sha256 != origin.settings_sha256:
@@ -284,6 +290,8 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
 
 
 def _state(path: Path) -> dict[str, Any]:
+    import torch
+
     with _reading(f"{path}: not a checkpoint of gossamer; start the run anew in another folder"):
         content = torch.load(path, map_location="cpu", weights_only=True)
         schema, state = content["schema"], content["state"]
@@ -329,6 +337,8 @@ def _digest(path: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
+    from gossamer.mechanisms.streams import RULE
+
     # The part behind a plus names the machine it was built for, and machines may change.
     found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
     return found | {_STREAMS: str(RULE)}

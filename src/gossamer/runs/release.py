@@ -9,20 +9,17 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
-
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gossamer.errors import InputError
 from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.halved import halved, whole
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
 from gossamer.runs.zoo import resolved
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = "gossamer-generator-1"
 HEADER = "gossamer"
@@ -180,6 +177,8 @@ def write_generator(
 
 def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> str:
     """Compute SHA-256 of a generator file's content, the same for a file of an earlier version with other bytes."""
+    import torch
+
     digest = hashlib.sha256(json.dumps([recipe, statement], sort_keys=True).encode())
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -189,6 +188,10 @@ def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], stateme
 
 
 def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> bytes:
+    import safetensors.torch
+
+    from gossamer.runs.halved import halved
+
     # One name alone: safetensors writes several in an order drawn anew each time, so that one generator had many files.
     header = {HEADER: json.dumps({"format": FORMAT, "recipe": recipe, "statement": statement})}
     return safetensors.torch.save({name: one.contiguous() for name, one in halved(weights).items()}, metadata=header)
@@ -209,6 +212,10 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
     Raises:
         InputError: no such file, or not one that gossamer wrote.
     """
+    import safetensors.torch
+
+    from gossamer.runs.halved import whole
+
     if not path.is_file():
         raise InputError(f"{path}: no released generator here; `gossamer train` writes one when it ends")
     try:

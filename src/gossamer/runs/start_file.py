@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
-
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Final
 
 from gossamer.errors import InputError
 from gossamer.runs.files import read_bounded, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import MAX_GENERATOR_BYTES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BETWEEN: Final = "/"
 _MAX_BYTES: Final = 2 * MAX_GENERATOR_BYTES
@@ -24,6 +24,8 @@ def write_start(folder: RunFolder, networks: Mapping[str, Mapping[str, Tensor]])
     Raises:
         ResourceError: they cannot be written.
     """
+    import safetensors.torch
+
     flat = {
         f"{network}{_BETWEEN}{name}": tensor.contiguous()
         for network, tensors in networks.items()
@@ -40,6 +42,8 @@ def read_start(folder: RunFolder) -> dict[str, dict[str, Tensor]]:
     Raises:
         InputError: the file is missing, or is not the one that the run wrote.
     """
+    import safetensors.torch
+
     path = folder.start_file
     try:
         content = read_bounded(path, _MAX_BYTES)

@@ -24,8 +24,9 @@ from gossamer.mechanisms.poisson.factors import FactoredGrid, FactoredSum, Layer
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import units_of_persons
 from gossamer.mechanisms.streams import public_stream
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.teacher import Teacher, TeacherConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
+from gossamer.nn.labelled_settings import TeacherConfig
+from gossamer.nn.teacher import Teacher
 from gossamer.privacy.adjacency import Unit
 
 SLOTS, CLASSES, CLIP = 40, 3, 0.7

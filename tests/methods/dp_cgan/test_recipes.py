@@ -10,8 +10,9 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_cgan.recipes import PUBLISHED, RECIPES, recipe_for
-from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks, plan
-from gossamer.nn.ensemble import Adam
+from gossamer.methods.dp_cgan.settings import GradientDescent, plan
+from gossamer.methods.dp_cgan.training import PublicNetworks
+from gossamer.nn.settings import Adam
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

@@ -23,19 +23,17 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors, unit_gradients
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_cgan import DP_CGAN
-from gossamer.methods.dp_cgan.training import (
-    DPCGANConfig,
-    DPCGANTraining,
-    GradientDescent,
-    PublicNetworks,
-    plan,
-)
+from gossamer.methods.dp_cgan.settings import DPCGANConfig, GradientDescent, plan
+from gossamer.methods.dp_cgan.training import DPCGANTraining, PublicNetworks
 from gossamer.methods.training import RunContext
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import (
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
 from gossamer.nn.latents import UniformLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import LowFrequencies
 from gossamer.privacy import PrivacyBudget, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld

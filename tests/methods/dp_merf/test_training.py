@@ -18,9 +18,11 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.contributions import Slots
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_merf import training as dp_merf
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, RandomFeatures, plan
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig, plan
+from gossamer.methods.dp_merf.training import DPMERFTraining, RandomFeatures
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.images.settings import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk, shrunk_moment
-from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 
 
 def test_a_band_of_noise_vanishes_a_band_of_signal_stays_and_kept_features_are_not_touched() -> None:

@@ -23,8 +23,9 @@ from gossamer.methods.dp_mixture.sizes import (
     borne_radius,
 )
 from gossamer.methods.dp_mixture.training import DPMixtureTraining
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree

@@ -18,15 +18,12 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.dp_mixture import DP_MIXTURE
-from gossamer.methods.dp_mixture.training import (
-    DPMixtureConfig,
-    DPMixtureReport,
-    DPMixtureTraining,
-    Mixture,
-    plan,
-)
-from gossamer.methods.training import RecordsExpected, RunContext
-from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan
+from gossamer.methods.dp_mixture.training import DPMixtureReport, DPMixtureTraining, Mixture
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
+from gossamer.nn.images.postures import AsItStands, Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
 

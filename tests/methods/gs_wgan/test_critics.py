@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import Partition
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
-from gossamer.methods.gs_wgan.critics import CriticBatch, Shards, WassersteinLoss, advance_norms, answers, train_critics
-from gossamer.nn.ensemble import Adam, Ensemble, stack
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.methods.gs_wgan.critics import CriticBatch, Shards, advance_norms, answers, train_critics
+from gossamer.methods.gs_wgan.settings import WassersteinLoss
+from gossamer.nn.ensemble import Ensemble, stack
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advance
 
 SHAPE, CLASSES, K, BATCH = (1, 8, 8), 3, 3, 4

@@ -14,12 +14,13 @@ from gossamer.data.records import RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.cost import estimate, peak_memory
-from gossamer.methods.gs_wgan.distances import Asked, DistanceCritic
+from gossamer.methods.gs_wgan.distances import Asked
 from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig, Stage, plan
+from gossamer.methods.gs_wgan.training import GSWGANTraining
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots

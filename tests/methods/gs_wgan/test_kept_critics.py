@@ -21,7 +21,7 @@ from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.training import NoStore, RunContext
 from gossamer.nn.ensemble import Ensemble, stack
-from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.settings import ConvCriticConfig
 from gossamer.privacy.dealing import UnitKey
 
 CONFIG = replace(tiny_of("gs-wgan").images, num_steps=5, renewals_per_step=2)

@@ -17,9 +17,10 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, StepReport
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.settings import ConvCriticConfig
 from gossamer.privacy.dealing import UnitKey
 
 IMAGES = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c"))

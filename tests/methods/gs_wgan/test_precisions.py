@@ -18,15 +18,12 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.critics import answers
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, StepReport
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.training import RunContext
 from gossamer.nn.ensemble import Ensemble, outputs
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, DCGANGeneratorConfig, MLPCriticConfig, ResNetGeneratorConfig
+from gossamer.nn.series.settings import SeriesConvCriticConfig, SeriesConvGeneratorConfig
 from gossamer.nn.views import WholeImage
 from gossamer.privacy.dealing import UnitKey
 

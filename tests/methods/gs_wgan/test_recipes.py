@@ -9,9 +9,8 @@ from gossamer.data.catalogue import NAMED_DATA, NamedData
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.methods.gs_wgan import GS_WGAN
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.recipes import RECIPES, recipe_for
-from gossamer.methods.gs_wgan.training import plan
+from gossamer.methods.gs_wgan.settings import DistanceCritic, plan
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots

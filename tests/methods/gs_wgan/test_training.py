@@ -19,20 +19,11 @@ from gossamer.mechanisms.crew import AbstractCrew
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.gs_wgan import GS_WGAN, public_generator, trained_side
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
+from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.trained_side import chunks_of
-from gossamer.methods.gs_wgan.training import (
-    GSWGANConfig,
-    GSWGANTraining,
-    Stage,
-    StepReport,
-    WarmStartReport,
-    plan,
-)
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport, WarmStartReport
 from gossamer.methods.training import RunContext
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, MLPCriticConfig, MLPGeneratorConfig, ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy import Adjacency, PrivacyBudget

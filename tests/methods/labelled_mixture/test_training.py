@@ -20,15 +20,12 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.dp_mixture.training import DPMixtureReport
 from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
-from gossamer.methods.labelled_mixture.training import (
-    LabelledMixtureConfig,
-    LabelledMixtureTraining,
-    TeacherReport,
-    plan,
-)
-from gossamer.methods.training import RecordsExpected, RunContext
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan
+from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining, TeacherReport
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.methods.training import RunContext
 from gossamer.nn.classifying import AbstractClassifyingGenerator
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.nn.labelled import LabelledGenerator
 from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.slots import CountSource, PublicSlots

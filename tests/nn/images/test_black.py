@@ -7,7 +7,8 @@ import torch
 
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
-from gossamer.nn.images.cosine import CosineGenerator, CosineGeneratorConfig
+from gossamer.nn.images.cosine import CosineGenerator
+from gossamer.nn.images.settings import CosineGeneratorConfig
 
 
 def dark_generator(black: float) -> CosineGenerator:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gossamer.errors import InputError
-from gossamer.nn.images.discriminator import MLPDiscriminator, MLPDiscriminatorConfig
+from gossamer.nn.images.discriminator import MLPDiscriminator
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
 
 
 def built(num_classes: int = 10, **settings: object) -> MLPDiscriminator:

@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from gossamer.errors import InputError
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
+from gossamer.nn.images.settings import (
+    ConvCriticConfig,
+    CosineGeneratorConfig,
+    DCGANGeneratorConfig,
+    MLPCriticConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig
 
 GENERATORS: list[AbstractGeneratorConfig] = [
     ResNetGeneratorConfig(width=4),

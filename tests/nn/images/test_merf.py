@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.nn.images.merf import MERFGenerator, MERFGeneratorConfig
+from gossamer.nn.images.merf import MERFGenerator
+from gossamer.nn.images.settings import MERFGeneratorConfig
 
 SMALL = MERFGeneratorConfig(hidden_size=6, width=4)
 SHAPES = [(1, 28, 28), (1, 8, 8), (3, 32, 32), (1, 4, 4), (3, 5, 5), (1, 9, 40), (3, 33, 33), (2, 100, 4)]

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.nn.images.mixture import AsItStands, MixtureGenerator, MixtureGeneratorConfig, Upright
+from gossamer.nn.images.mixture import MixtureGenerator
+from gossamer.nn.images.postures import AsItStands, Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 
 CONFIG = MixtureGeneratorConfig(num_directions=4, num_components=3, radius=5)
 SHAPES = [(1, 28, 28), (1, 8, 8), (3, 32, 32), (1, 4, 4), (3, 5, 5), (1, 9, 40), (1, 128, 128)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gossamer.errors import InputError
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.series.folded import FoldedGeneratorConfig
+from gossamer.nn.images.settings import ResNetGeneratorConfig
+from gossamer.nn.series.settings import FoldedGeneratorConfig
 from gossamer.nn.views import Folded
 
 SMALL = FoldedGeneratorConfig(row=14, image=ResNetGeneratorConfig(width=4))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.series.endings import AtTheEnd, BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGenerator, SeriesMixtureGeneratorConfig
+from gossamer.nn.series.mixture import SeriesMixtureGenerator
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 
 CONFIG = SeriesMixtureGeneratorConfig(num_directions=4, num_components=3, radius=9)
 SHAPES = [(1, 187), (2, 24), (12, 50), (1, 8), (1, 2), (1, 3)]

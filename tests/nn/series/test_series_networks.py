@@ -11,17 +11,23 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from gossamer.errors import InputError
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGenerator, SeriesMERFGeneratorConfig
+from gossamer.nn.images.settings import (
+    ConvCriticConfig,
+    CosineGeneratorConfig,
+    DCGANGeneratorConfig,
+    MLPCriticConfig,
+    MLPDiscriminatorConfig,
+    MLPGeneratorConfig,
+    ResNetGeneratorConfig,
+)
+from gossamer.nn.series.merf import SeriesMERFGenerator
+from gossamer.nn.series.settings import (
+    SeriesConvCriticConfig,
+    SeriesConvDiscriminatorConfig,
+    SeriesConvGeneratorConfig,
+    SeriesMERFGeneratorConfig,
+)
+from gossamer.nn.settings import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.spectral_norm import advanced_buffers
 
 GENERATORS: list[AbstractGeneratorConfig] = [

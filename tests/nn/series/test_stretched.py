@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.nn.series.settings import StretchedGeneratorConfig
 from gossamer.nn.series.slow_time import SlowTime
-from gossamer.nn.series.stretched import StretchedGenerator, StretchedGeneratorConfig
+from gossamer.nn.series.stretched import StretchedGenerator
 from gossamer.nn.views import Stretched, cosine_basis
 
 TIME = SlowTime(count=9, places=(0.0, 0.8), slowness=4.0, width=0.05)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.series.settings import SeriesConvDiscriminatorConfig, SeriesConvGeneratorConfig
 from tiny import Tiny
 
 IMAGES = DPCGANConfig(

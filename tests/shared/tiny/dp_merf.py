@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.training import RecordsExpected
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.nn.images.settings import MERFGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig
 from tiny import Tiny
 
 IMAGES = DPMERFConfig(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.training import RecordsExpected
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.records_expected import RecordsExpected
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.nn.series.endings import BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
 from tiny import Tiny
 
 IMAGES = DPMixtureConfig(

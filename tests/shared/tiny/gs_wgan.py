@@ -6,11 +6,9 @@ import shlex
 from dataclasses import replace
 
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, GSWGANConfig, Stage
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.series.settings import SeriesConvCriticConfig, SeriesConvGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled, WholeImage
 from tiny import Tiny
 

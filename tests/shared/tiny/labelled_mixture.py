@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
-from gossamer.nn.teacher import TeacherConfig
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig
+from gossamer.nn.labelled_settings import TeacherConfig
 from tiny import Tiny
 from tiny.dp_mixture import TINY as MIXTURE
 

@@ -20,7 +20,6 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
-from gossamer.nn.allowance import Allowance
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import check_noise_multiplier
@@ -152,6 +151,8 @@ class FederatedPlan:
         Raises:
             InputError: networks that do not work between sites, are too large, or cannot be made.
         """
+        from gossamer.nn.allowance import Allowance
+
         try:
             with Allowance(MAX_NUMBERS // 2, _TOO_LARGE):
                 made = self.of_method.travelling(self.method, self.spec)

@@ -6,14 +6,13 @@ import abc
 import functools
 import math
 from dataclasses import dataclass
-from typing import Final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Final
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST_RADIUS: Final = 1e-100
 """Least radius. From it to its inverse, products of a radius and a coordinate keep all digits of float64."""
@@ -145,6 +144,8 @@ class AbstractContribution(abc.ABC):
         Returns:
             int64 (size,).
         """
+        import torch
+
         grid = self.record_grid
         points, one_hot = self._bounded(slots, grid.inner_radius)
         at_once = grid.num_exact(self._power)
@@ -165,16 +166,24 @@ class AbstractContribution(abc.ABC):
         Returns:
             int64 (size,).
         """
+        import torch
+
         points, one_hot = self._bounded(slots, 1.0)
         mean = self._added(points, one_hot, 1.0).mul_(self.weights.to(points.device)).div_(len(points))
         return self.person_grid.rounded(mean.mul_(1 - GRID_SHARE)).to(torch.int64)
 
     def total(self, slots: Slots) -> Tensor:
         """Sum over rows that are slots of their own, float64 (size,): `counted` times `steps`."""
+        import torch
+
         return self.counted(slots).to(torch.float64) * self.steps.to(slots.vectors.device)
 
     def _bounded(self, slots: Slots, bound: float) -> tuple[Tensor, Tensor]:
         """Return vectors over the radius in the ball of ``bound``, and one-hot groups, zero if a row adds nothing."""
+        import torch
+
+        from gossamer.mechanisms.clipping import clip_to_ball
+
         vectors = slots.vectors.detach().flatten(start_dim=1)
         if vectors.shape[1] != self.dim or slots.groups.shape != vectors.shape[:1]:
             raise ValueError(f"slots have shape {tuple(vectors.shape)}, the contribution takes {self.dim} numbers each")
@@ -219,6 +228,8 @@ class GroupedVectors(AbstractContribution):
     @functools.cached_property
     def weights(self) -> Tensor:
         """Radius R for every coordinate."""
+        import torch
+
         return torch.full((self.size,), self.radius, dtype=torch.float64)
 
     @property
@@ -314,6 +325,8 @@ class GroupedMoments(AbstractContribution):
     @functools.cached_property
     def weights(self) -> Tensor:
         """Weights a, b, c, and ``sqrt 2 c`` off the diagonal, for each number of each group."""
+        import torch
+
         count_size, mean_size, _ = self._sizes
         groups = torch.ones(self.num_groups, 1, dtype=torch.float64)
         of_group = (
@@ -330,6 +343,8 @@ class GroupedMoments(AbstractContribution):
         Weights stand outside the grid. A coordinate is priced times its weight, with noise of one deviation on all. The
         coordinate is released over its weight, and so is its noise. That is the same release written in another unit.
         """
+        import torch
+
         spacing, (count_size, mean_size, _) = self.record_grid.spacing, self._sizes
         spacings = torch.full((self.size,), spacing, dtype=torch.float64)
         spacings[self.num_groups * (count_size + mean_size) :] = spacing**2
@@ -341,6 +356,8 @@ class GroupedMoments(AbstractContribution):
 
     def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
         """Return counts, sums and sums of squares, of all groups one after the other."""
+        import torch
+
         parts = []
         if self.count_weight:
             parts.append(one * one_hot.sum(dim=0))
@@ -399,12 +416,16 @@ class GroupedMoments(AbstractContribution):
     @functools.cached_property
     def _triangle(self) -> tuple[Tensor, Tensor]:
         """Rows and columns of the upper triangle."""
+        import torch
+
         rows, columns = torch.triu_indices(self.dim, self.dim)
         return rows, columns
 
     @functools.cached_property
     def _scale(self) -> Tensor:
         """Factor of each entry of the triangle, empty if there are no squares."""
+        import torch
+
         if not self.square_weight:
             return torch.zeros(0, dtype=torch.float64)
         rows, columns = self._triangle

@@ -8,7 +8,7 @@ from gossamer.mechanisms.poisson.account import AccountPoisson
 from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
-    from gossamer.methods.dp_cgan.training import DPCGANConfig
+    from gossamer.methods.dp_cgan.settings import DPCGANConfig
     from gossamer.methods.working import Working
 
 

@@ -8,7 +8,8 @@ import torch
 
 from gossamer.data.records import RecordSet
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
+from gossamer.methods.dp_cgan.settings import DPCGANConfig
+from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.starting import Networks
 
 _BATCH = 500

@@ -7,21 +7,32 @@ discriminator kept as good as the generator needs.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_cgan.pretraining import pretrain
-from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan, travels
+from gossamer.methods.dp_cgan.settings import DPCGANConfig, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import LARGE_GENERATOR, TRAINED_CLOTHES, TRAINED_GENERATOR, is_large
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
 from gossamer.nn.latents import NormalLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import LowFrequencies
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.dp_cgan.training import DPCGANTraining
+    from gossamer.methods.starting import Networks
+    from gossamer.methods.training import RunContext
+    from gossamer.nn.ensemble import Tensors
+
 
 PUBLISHED = DPCGANConfig(num_steps=30_000)
 """The published networks, losses, optimisers, clip and expected batch of 600.
@@ -123,13 +134,32 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
     )
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(config: DPCGANConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> DPCGANTraining:
+    from gossamer.methods.dp_cgan.training import DPCGANTraining
+
+    return DPCGANTraining(config, records, noise, context)
+
+
+def _pretrain(config: DPCGANConfig, public: RecordSet, num_steps: int, device: torch.device) -> Networks:
+    from gossamer.methods.dp_cgan.pretraining import pretrain
+
+    return pretrain(config, public, num_steps, device)
+
+
+def _travels(config: DPCGANConfig, spec: AbstractSpec) -> Tensors:
+    from gossamer.methods.dp_cgan.training import travels
+
+    return travels(config, spec)
+
+
 WORKING = Working(
     config=DPCGANConfig,
     plan=plan,
-    start=DPCGANTraining,
+    start=_start,
     recipes=RECIPES,
     for_own=recipe_for,
-    pretrain=pretrain,
-    travels=travels,
+    pretrain=_pretrain,
+    travels=_travels,
     shares_work=True,
 )

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
-from gossamer.methods.dp_merf.training import DPMERFConfig, EmbeddingFit, RandomFeatures
+from gossamer.methods.dp_merf.settings import DPMERFConfig
+from gossamer.methods.dp_merf.training import EmbeddingFit, RandomFeatures
 from gossamer.methods.starting import GENERATOR, Networks
 
 _CHUNK = 1000

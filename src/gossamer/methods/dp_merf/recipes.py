@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_merf.pretraining import pretrain
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, plan
+from gossamer.methods.dp_merf.settings import DPMERFConfig, plan
 from gossamer.methods.method import Recipe
-from gossamer.methods.training import RecordsExpected
+from gossamer.methods.records_expected import RecordsExpected
 from gossamer.methods.working import Working
 from gossamer.nn.latents import NormalLatent
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from gossamer.nn.series.settings import SeriesMERFGeneratorConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.dp_merf.training import DPMERFTraining
+    from gossamer.methods.starting import Networks
+    from gossamer.methods.training import RunContext
+
 
 MNIST = DPMERFConfig(squared_bandwidth=105.0)
 """The published kernel and generator. Steps and averaging were chosen on the public test accuracy of MNIST."""
@@ -71,12 +81,25 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
     return Recipe(name="own", summary=f"own records, {num_records} slots", config=config)
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(config: DPMERFConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> DPMERFTraining:
+    from gossamer.methods.dp_merf.training import DPMERFTraining
+
+    return DPMERFTraining(config, records, noise, context)
+
+
+def _pretrain(config: DPMERFConfig, public: RecordSet, num_steps: int, device: torch.device) -> Networks:
+    from gossamer.methods.dp_merf.pretraining import pretrain
+
+    return pretrain(config, public, num_steps, device)
+
+
 WORKING = Working(
     config=DPMERFConfig,
     plan=plan,
-    start=DPMERFTraining,
+    start=_start,
     recipes=RECIPES,
     for_own=recipe_for,
-    pretrain=pretrain,
+    pretrain=_pretrain,
     shares_work=True,
 )

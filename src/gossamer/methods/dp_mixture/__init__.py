@@ -8,7 +8,7 @@ from gossamer.mechanisms.one_shot.account import AccountOneShot
 from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
-    from gossamer.methods.dp_mixture.training import DPMixtureConfig
+    from gossamer.methods.dp_mixture.settings import DPMixtureConfig
     from gossamer.methods.working import Working
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import abc
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gossamer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST_VARIANCE = 1e-6
 _IDLE = 0.3
@@ -154,9 +155,12 @@ def bearable_components(counts: Tensor, num_components: int, least_count: float)
     Returns:
         Boolean (classes, num_components), the first ones of each class.
 
+    >>> import torch
     >>> bearable_components(torch.tensor([1000.0, 250.0, 3.0]), 4, 100.0).sum(dim=1).tolist()
     [4, 2, 1]
     """
+    import torch
+
     bearable = (counts / max(least_count, 1e-9)).floor().clamp(1, num_components)
     return torch.arange(num_components) < bearable[:, None]
 
@@ -177,6 +181,8 @@ def with_idle_moved(
     Returns:
         Centres and expected counts.
     """
+    import torch
+
     centres, counts = centres.clone(), counts.clone()
     for row in range(len(centres)):
         idle = (is_used[row] & (counts[row] < _IDLE * least_count)).nonzero()[:, 0].tolist()
@@ -191,6 +197,8 @@ def with_idle_moved(
 
 def semi_definite(matrices: Tensor) -> Tensor:
     """Return the nearest symmetric matrices (..., d, d) without an eigenvalue below a tiny one."""
+    import torch
+
     values, vectors = torch.linalg.eigh(matrices)
     return (vectors * values.clamp_min(_LEAST_VARIANCE)[..., None, :]) @ vectors.mT
 

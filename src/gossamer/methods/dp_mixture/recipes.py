@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
-from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.method import Recipe
-from gossamer.methods.training import RecordsExpected
+from gossamer.methods.records_expected import RecordsExpected
 from gossamer.methods.working import Working
-from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
+from gossamer.nn.images.postures import AsItStands, Upright
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.nn.series.endings import BeforeZeros
-from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.settings import SeriesMixtureGeneratorConfig
+
+if TYPE_CHECKING:
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.dp_mixture.training import DPMixtureTraining
+    from gossamer.methods.training import RunContext
+
 
 CENTRE_NOISE = 1 / 15
 """Noise on a centre over the radius of the rounds, for images: trials of one to forty components agree with it."""
@@ -243,10 +251,17 @@ def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     return Recipe(name="own", summary="own series, a minute on one core", config=config)
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> DPMixtureTraining:
+    from gossamer.methods.dp_mixture.training import DPMixtureTraining
+
+    return DPMixtureTraining(config, records, noise, context)
+
+
 WORKING = Working(
     config=DPMixtureConfig,
     plan=plan,
-    start=DPMixtureTraining,
+    start=_start,
     sized=sized,
     sizes_in_words=sizes_in_words,
     recipes=RECIPES,

@@ -11,9 +11,9 @@ from gossamer.mechanisms.one_shot.contributions import GroupedMoments
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.methods.dp_mixture.components import ClassCovariances, Covariances
 from gossamer.methods.dp_mixture.sizes import COARSE_RADIUS, NUM_ROUNDS, borne_components, borne_radius
-from gossamer.methods.training import RecordsExpected
+from gossamer.methods.records_expected import RecordsExpected
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.settings import MixtureGeneratorConfig
 from gossamer.privacy.slots import PublicSlots
 
 _MOST_ROUNDS: Final = 1000

@@ -8,7 +8,7 @@ from gossamer.mechanisms.one_of_many.account import AccountOneOfMany
 from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
-    from gossamer.methods.gs_wgan.training import GSWGANConfig
+    from gossamer.methods.gs_wgan.settings import GSWGANConfig
     from gossamer.methods.working import Working
 
 

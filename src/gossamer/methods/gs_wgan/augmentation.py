@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from gossamer.errors import InputError
 from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class AbstractAugmentation(abc.ABC):
@@ -86,6 +87,8 @@ class SmallMotions(AbstractAugmentation):
 
     def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
         """Return moved copies. Pixels that come from outside are 0."""
+        from torch.nn import functional
+
         if images.dim() != 4:
             raise InputError("SmallMotions moves images: take NoAugmentation for series")
         if number == 0:
@@ -96,6 +99,8 @@ class SmallMotions(AbstractAugmentation):
 
     def _motions(self, marks: Tensor, number: int, seed: int) -> Tensor:
         """Draw affine maps (batch, 2, 3): rotation and shear times size, and a shift in units of half a side."""
+        import torch
+
         stream = Keystream(key_from_seed(seed, "augmentation"))
         blocks = np.uint64(number << 8) + np.arange(3, dtype=np.uint64)
         words = stream.words(blocks, marks.numpy().view(np.uint64)[:, None]).reshape(len(marks), -1)[:, :5]

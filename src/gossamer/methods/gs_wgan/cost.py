@@ -18,10 +18,9 @@ from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.trained_side import WIDE_NETWORK, lies_in_file
 from gossamer.methods.training import RunContext
 from gossamer.nn.choices import CriticConfig

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
+from gossamer.methods.gs_wgan.settings import WassersteinLoss
 from gossamer.nn.ensemble import (
-    Adam,
     Ensemble,
     Tensors,
     adam_step,
@@ -22,42 +21,8 @@ from gossamer.nn.ensemble import (
     outputs,
     scores_and_slopes,
 )
+from gossamer.nn.settings import Adam
 from gossamer.nn.spectral_norm import advanced_buffers
-
-
-@dataclass(frozen=True, kw_only=True)
-class WassersteinLoss:
-    """The critic's loss of WGAN-GP with a drift term, as published for GS-WGAN.
-
-    ``L(D) = mean D(synthetic) - mean D(real) + penalty mean (|grad D(x^)| - 1)^2 + drift mean D(real)^2``,
-    ``x^ = mix real + (1 - mix) synthetic`` with the label of the real sample.
-
-    References: Gulrajani et al. 2017, algorithm 1. Karras et al. 2018, appendix A.1 (drift).
-    """
-
-    gradient_penalty: float = 10.0
-    drift: float = 0.001
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.gradient_penalty < float("inf") and 0 <= self.drift < float("inf")):
-            raise InputError("gradient_penalty and drift must be finite and 0 or more")
-
-    def __call__(self, critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
-        """Compute the loss of every critic on its own batch: (K,)."""
-        num_real = batch.real.shape[1]
-        labels = None if batch.labels is None else batch.labels.repeat(1, 2)
-        scored = torch.cat([batch.real, batch.synthetic], dim=1), labels
-        between = torch.lerp(batch.synthetic, batch.real, batch.mix)
-        scores, slope = scores_and_slopes(critics, parameters, scored, (between, batch.labels))
-        real_score, synthetic_score = scores[:, :num_real], scores[:, num_real:]
-        loss = synthetic_score.mean(dim=1) - real_score.mean(dim=1) + self.drift * real_score.square().mean(dim=1)
-        return loss + self.gradient_penalty * self._penalty(slope.to(between.dtype))
-
-    @staticmethod
-    def _penalty(slope: Tensor) -> Tensor:
-        # The small constant keeps the second derivative finite where a slope is zero.
-        norm = (slope.flatten(start_dim=2).square().sum(dim=2) + 1e-12).sqrt()
-        return (norm - 1).square().mean(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +131,24 @@ class Shards:
         return (asked & present[:, None, :]).any(dim=2).to(self.images.device)
 
 
+def wasserstein_losses(loss: WassersteinLoss, critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
+    """Compute the loss of every critic on its own batch: (K,). See `WassersteinLoss`."""
+    num_real = batch.real.shape[1]
+    labels = None if batch.labels is None else batch.labels.repeat(1, 2)
+    scored = torch.cat([batch.real, batch.synthetic], dim=1), labels
+    between = torch.lerp(batch.synthetic, batch.real, batch.mix)
+    scores, slope = scores_and_slopes(critics, parameters, scored, (between, batch.labels))
+    real_score, synthetic_score = scores[:, :num_real], scores[:, num_real:]
+    wasserstein = synthetic_score.mean(dim=1) - real_score.mean(dim=1) + loss.drift * real_score.square().mean(dim=1)
+    return wasserstein + loss.gradient_penalty * _penalty(slope.to(between.dtype))
+
+
+def _penalty(slope: Tensor) -> Tensor:
+    # The small constant keeps the second derivative finite where a slope is zero.
+    norm = (slope.flatten(start_dim=2).square().sum(dim=2) + 1e-12).sqrt()
+    return (norm - 1).square().mean(dim=1)
+
+
 def train_critics(critics: Ensemble, batch: CriticBatch, loss: WassersteinLoss, adam: Adam) -> tuple[Ensemble, Tensor]:
     """Update every critic once on its own batch.
 
@@ -178,7 +161,7 @@ def train_critics(critics: Ensemble, batch: CriticBatch, loss: WassersteinLoss, 
     # Power iteration happens here, in training, and never when a critic answers.
     critics = advance_norms(critics)
     parameters = differentiable(critics.parameters)
-    losses = loss(critics, parameters, batch)
+    losses = wasserstein_losses(loss, critics, parameters, batch)
     return adam_step(critics, gradients(losses, parameters), adam), losses.detach()
 
 

@@ -14,10 +14,9 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
 from gossamer.methods.gs_wgan.twins import PublicTwins
 from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit

@@ -12,25 +12,6 @@ from torch.nn import functional
 _SHORTEST = 1e-3
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistanceCritic:
-    r"""Critics that need no training: each is the potential of the energy distance on its own shard.
-
-    With z the generator's samples of class y and x_j the shard's records of that class, in the stage's view,
-
-    .. math:: D(x, y) = E_z |x - z| - \mathrm{mean}_j |x - x_j|, \qquad
-        \nabla D(x, y) = \mathrm{mean}_j\, e(x_j - x) - E_z\, e(z - x), \qquad e(v) = v / |v|.
-
-    The answer is linear in the records. So the mean answer of many small shards points where that of one large shard
-    does. It vanishes if records and samples have one law. A trained critic of ten records promises neither. The
-    generator's side is an expectation over public samples, and carries no noise of a shard's own. Clipping shortens the
-    long answers alone, so after it both hold nearly.
-
-    References: Szekely, Rizzo 2013, "Energy statistics". Bellemare et al. 2017, "The Cramer distance as a solution to
-    biased Wasserstein gradients".
-    """
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
     """The samples of c groups that distance critics are asked about, with their places by class. All of it is public.

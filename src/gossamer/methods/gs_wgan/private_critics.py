@@ -16,8 +16,7 @@ from gossamer.mechanisms.one_of_many.partition import deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.distance_side import DistanceSide
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
 from gossamer.methods.gs_wgan.side import AbstractSide, Question
 from gossamer.methods.gs_wgan.trained_side import TrainedSide
 from gossamer.methods.protected import described, identities_of, owners_of

@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
-from gossamer.methods.gs_wgan.cost import estimate
-from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.pretraining import pretrain
-from gossamer.methods.gs_wgan.public_generator import travels
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.methods.gs_wgan.settings import (
+    AgainstOwnGenerator,
+    AgainstPresentGenerator,
+    DistanceCritic,
+    GSWGANConfig,
+    Stage,
+    WassersteinLoss,
+    plan,
+)
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.cosine import CosineGeneratorConfig
-from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.images.settings import ConvCriticConfig, CosineGeneratorConfig, MLPCriticConfig, ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.folded import FoldedGeneratorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.series.settings import (
+    FoldedGeneratorConfig,
+    SeriesConvCriticConfig,
+    SeriesConvGeneratorConfig,
+    StretchedGeneratorConfig,
+)
 from gossamer.nn.series.slow_time import SlowTime
-from gossamer.nn.series.stretched import StretchedGeneratorConfig
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, View
+from gossamer.privacy.slots import PublicSlots
+
+if TYPE_CHECKING:
+    import torch
+
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.cost import Cost
+    from gossamer.methods.gs_wgan.training import GSWGANTraining
+    from gossamer.methods.starting import Networks
+    from gossamer.methods.training import RunContext
+    from gossamer.nn.ensemble import Tensors
+
 
 PAPER = GSWGANConfig(
     num_critics=1000,
@@ -397,15 +412,40 @@ def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]
     return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(config: GSWGANConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> GSWGANTraining:
+    from gossamer.methods.gs_wgan.training import GSWGANTraining
+
+    return GSWGANTraining(config, records, noise, context)
+
+
+def _pretrain(config: GSWGANConfig, public: RecordSet, num_steps: int, device: torch.device) -> Networks:
+    from gossamer.methods.gs_wgan.pretraining import pretrain
+
+    return pretrain(config, public, num_steps, device)
+
+
+def _estimate(config: GSWGANConfig, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
+    from gossamer.methods.gs_wgan.cost import estimate
+
+    return estimate(config, spec, slots, device)
+
+
+def _travels(config: GSWGANConfig, spec: AbstractSpec) -> Tensors:
+    from gossamer.methods.gs_wgan.public_generator import travels
+
+    return travels(config, spec)
+
+
 WORKING = Working(
     config=GSWGANConfig,
     plan=plan,
-    start=GSWGANTraining,
+    start=_start,
     recipes=RECIPES,
     for_own=recipe_for,
     stops=lambda config, plan: config.stage_starts(),
-    estimate=estimate,
-    pretrain=pretrain,
-    travels=travels,
+    estimate=_estimate,
+    pretrain=_pretrain,
+    travels=_travels,
     shares_work=True,
 )

@@ -2,23 +2,124 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import Augmentation, NoAugmentation
 from gossamer.methods.gs_wgan.centre import AbstractTwins, Centre, NoCentre
-from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.distances import DistanceCritic
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
 from gossamer.nn.choices import CriticConfig, GeneratorConfig
-from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
+from gossamer.nn.settings import Adam
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.slots import PublicSlots
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gossamer.methods.gs_wgan.warm_start import Opponents
+    from gossamer.nn.ensemble import Ensemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistanceCritic:
+    r"""Critics that need no training: each is the potential of the energy distance on its own shard.
+
+    With z the generator's samples of class y and x_j the shard's records of that class, in the stage's view,
+
+    .. math:: D(x, y) = E_z |x - z| - \mathrm{mean}_j |x - x_j|, \qquad
+        \nabla D(x, y) = \mathrm{mean}_j\, e(x_j - x) - E_z\, e(z - x), \qquad e(v) = v / |v|.
+
+    The answer is linear in the records. So the mean answer of many small shards points where that of one large shard
+    does. It vanishes if records and samples have one law. A trained critic of ten records promises neither. The
+    generator's side is an expectation over public samples, and carries no noise of a shard's own. Clipping shortens the
+    long answers alone, so after it both hold nearly.
+
+    References: Szekely, Rizzo 2013, "Energy statistics". Bellemare et al. 2017, "The Cramer distance as a solution to
+    biased Wasserstein gradients".
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class WassersteinLoss:
+    """The critic's loss of WGAN-GP with a drift term, as published for GS-WGAN.
+
+    ``L(D) = mean D(synthetic) - mean D(real) + penalty mean (|grad D(x^)| - 1)^2 + drift mean D(real)^2``,
+    ``x^ = mix real + (1 - mix) synthetic`` with the label of the real sample.
+
+    References: Gulrajani et al. 2017, algorithm 1. Karras et al. 2018, appendix A.1 (drift).
+    """
+
+    gradient_penalty: float = 10.0
+    drift: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.gradient_penalty < float("inf") and 0 <= self.drift < float("inf")):
+            raise InputError("gradient_penalty and drift must be finite and 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractWarmStart(abc.ABC):
+    """A way to start critics. Each critic's result depends on its own shard, its own tape and public things alone.
+
+    Attributes:
+        num_updates: updates of every critic, 0 or more.
+    """
+
+    num_pools: ClassVar[int]
+    """Number of pools of samples of the present generator that the warm start learns from, 0 if it reads none."""
+    num_updates: int
+
+    def __post_init__(self) -> None:
+        if self.num_updates < 0:
+            raise InputError(f"num_updates of a warm start must be 0 or more, got {self.num_updates}")
+
+    @abc.abstractmethod
+    def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
+        """Return the critics with the given numbers (c,) after the warm start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstPresentGenerator(AbstractWarmStart):
+    """Warm start against the public generator as it stands when the stage of the critics begins."""
+
+    num_pools = 8
+    num_updates: int = 100
+
+    def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
+        """Return the critics after `num_updates` updates against one public pool of samples."""
+        from gossamer.methods.gs_wgan.warm_start import against_present
+
+        return against_present(self, critics, numbers, opponents)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstOwnGenerator(AbstractWarmStart):
+    """Warm start as published: each critic against a private generator of its own, which is thrown away.
+
+    Attributes:
+        hidden: width of the private generators' two layers.
+        updates_per_generator_update: critic updates between two generator updates.
+    """
+
+    num_pools = 0
+    num_updates: int = 300
+    hidden: int = 64
+    updates_per_generator_update: int = 5
+
+    def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
+        """Return the critics after `num_updates` rounds against generators made here and forgotten here."""
+        from gossamer.methods.gs_wgan.warm_start import against_own
+
+        return against_own(self, critics, numbers, opponents)
+
+
+WarmStart = AgainstPresentGenerator | AgainstOwnGenerator
 
 
 @dataclass(frozen=True, kw_only=True)

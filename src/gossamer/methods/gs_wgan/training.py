@@ -26,11 +26,10 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.centre import AbstractTwins
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport, side_of
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.twins import PublicTwins
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext

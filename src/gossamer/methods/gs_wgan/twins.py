@@ -11,10 +11,9 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
 from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey

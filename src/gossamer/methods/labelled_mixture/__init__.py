@@ -8,7 +8,7 @@ from gossamer.mechanisms.sums_then_samples.account import AccountSumsThenSamples
 from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
-    from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
+    from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig
     from gossamer.methods.working import Working
 
 

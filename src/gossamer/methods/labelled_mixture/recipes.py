@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
 from gossamer.methods.dp_mixture.settings import sizes_in_words
-from gossamer.methods.labelled_mixture.training import (
-    LabelledMixtureConfig,
-    LabelledMixtureTraining,
-    plan,
-    sized,
-    travels,
-)
+from gossamer.methods.labelled_mixture.settings import LabelledMixtureConfig, plan, sized
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
-from gossamer.nn.ensemble import Adam
+from gossamer.nn.settings import Adam
+
+if TYPE_CHECKING:
+    from gossamer.data.records import RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
+    from gossamer.methods.training import RunContext
+    from gossamer.nn.ensemble import Tensors
+
 
 MNIST = LabelledMixtureConfig(
     mixture=mixtures.MNIST, clip_norm=0.1, adam=Adam(learning_rate=1e-2, beta1=0.9, beta2=0.99)
@@ -55,14 +57,29 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[LabelledMixtureCo
     return replace(found, config=LabelledMixtureConfig(mixture=found.config))
 
 
+# Here and below: training imports torch, which options, plans and ledgers do without.
+def _start(
+    config: LabelledMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext
+) -> LabelledMixtureTraining:
+    from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
+
+    return LabelledMixtureTraining(config, records, noise, context)
+
+
+def _travels(config: LabelledMixtureConfig, spec: AbstractSpec) -> Tensors:
+    from gossamer.methods.labelled_mixture.training import travels
+
+    return travels(config, spec)
+
+
 WORKING = Working(
     config=LabelledMixtureConfig,
     plan=plan,
-    start=LabelledMixtureTraining,
+    start=_start,
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
-    travels=travels,
+    travels=_travels,
     sums_first=True,
     shares_work=True,
     sizes_in_words=lambda config: sizes_in_words(config.mixture),

@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
-from gossamer.nn.network import Shape, check_fractions, encoded_label
-from gossamer.nn.table import AbstractTableGenerator, AbstractTableGeneratorConfig
+from gossamer.nn.images.motions import NUM_MOTIONS, warped
+from gossamer.nn.images.settings import CosineGeneratorConfig
+from gossamer.nn.network import encoded_label
+from gossamer.nn.settings import Shape
+from gossamer.nn.table import AbstractTableGenerator
 from gossamer.nn.views import cosine_basis, plane
-
-
-@dataclass(frozen=True, kw_only=True)
-class CosineGeneratorConfig(AbstractTableGeneratorConfig):
-    """Settings of `CosineGenerator`. Motions are for images alone.
-
-    Args:
-        radius: frequencies below it are drawn, as in `LowFrequencies`.
-        num_factors: latents of the class's factors, behind the one that chooses the style. Each moves a sample along a
-            drawing of its own, which the class learns.
-        factor_gain: scale of the factors, as ``table_gain``.
-        black: limit below which a finished generator draws values as 0. The rest is stretched to meet it. Not done in
-            training, where it would stop gradients.
-        contrast: factor on the drawing of a finished generator. Averages of many answers blur, and this undoes a part.
-        truncation: factor on the latents of a finished generator, but for the first. Below 1, samples keep nearer to
-            the middle of their class and style, where they are seldom mixtures of two.
-        rotation: standard deviation of a random rotation of the drawn image, in radians.
-        shear: standard deviation of a random shear.
-        zoom: standard deviation of a random change of size.
-        shift: standard deviation of a random shift, as a fraction of the side.
-    """
-
-    radius: float = 10.0
-    num_factors: int = 0
-    factor_gain: float = 30.0
-    black: float = 0.0
-    contrast: float = 1.0
-    truncation: float = 1.0
-    rotation: float = 0.0
-    shear: float = 0.0
-    zoom: float = 0.0
-    shift: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.num_factors < 0:
-            raise InputError(f"num_factors must be 0 or more, got {self.num_factors}")
-        for name in ("radius", "factor_gain", "contrast", "truncation"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        check_fractions(self, "black")
-        self.motions.check()
-
-    @property
-    def motions(self) -> Motions:
-        """Random motions of drawn images."""
-        return Motions(rotation=self.rotation, shear=self.shear, zoom=self.zoom, shift=self.shift)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> CosineGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return CosineGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class CosineGenerator(AbstractTableGenerator):

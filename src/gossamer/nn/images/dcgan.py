@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.nn.devices import in_use
 from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped
-from gossamer.nn.network import (
-    RELU_GAIN,
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    channel_norm,
-    checked_count,
-    linear,
-    transposed_product,
-)
+from gossamer.nn.network import RELU_GAIN, AbstractGenerator, channel_norm, linear, transposed_product
+from gossamer.nn.settings import Shape
 
 _LARGEST_UNDOUBLED_GRID = 13
-
-
-@dataclass(frozen=True, kw_only=True)
-class DCGANGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `DCGANGenerator`.
-
-    Args:
-        width: channels before the last layer. The published network has 64, and 8 to 16 suit a CPU.
-    """
-
-    width: int = 64
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return DCGANGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class DCGANGenerator(AbstractGenerator):

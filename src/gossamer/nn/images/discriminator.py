@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gossamer.nn.images.mlp import trunk
-from gossamer.nn.network import (
-    AbstractCritic,
-    Shape,
-    checked_sizes,
-    encoded_label,
-    linear,
-)
+from gossamer.nn.images.settings import MLPDiscriminatorConfig
+from gossamer.nn.network import AbstractCritic, encoded_label, linear
+from gossamer.nn.settings import Shape
 
 
 class AbstractDiscriminator(AbstractCritic):
@@ -25,26 +20,6 @@ class AbstractDiscriminator(AbstractCritic):
 
     **Guarantee.** It holds no buffer and mixes no samples of a batch, so that every record has a gradient of its own.
     """
-
-
-@dataclass(frozen=True, kw_only=True)
-class MLPDiscriminatorConfig:
-    """Settings of `MLPDiscriminator`.
-
-    Args:
-        hidden_sizes: units of each hidden layer, first to last. The published network has (128,).
-        label_gain: factor on the one-hot class, so that it has weight beside the values. 1 as published.
-    """
-
-    hidden_sizes: tuple[int, ...] = (128,)
-    label_gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-
-    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPDiscriminator:
-        """Build a new discriminator, its weights drawn from `rng`."""
-        return MLPDiscriminator(self, shape=shape, num_classes=num_classes, rng=rng)
 
 
 class MLPDiscriminator(AbstractDiscriminator):

@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.network import (
-    RELU_GAIN,
-    AbstractCriticConfig,
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    AbstractSlopedCritic,
-    Shape,
-    checked_sizes,
-    encoded_label,
-    linear,
-)
+from gossamer.nn.images.settings import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.network import RELU_GAIN, AbstractGenerator, AbstractSlopedCritic, encoded_label, linear
+from gossamer.nn.settings import Shape
 
 _LEAK = 0.2
 _LEAKY_GAIN = math.sqrt(2.0 / (1.0 + _LEAK**2))
-
-
-@dataclass(frozen=True, kw_only=True)
-class MLPGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `MLPGenerator`.
-
-    Args:
-        hidden_sizes: units of each hidden layer, first to last.
-    """
-
-    hidden_sizes: tuple[int, ...] = (256, 256)
-
-    def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MLPGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return MLPGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class MLPGenerator(AbstractGenerator):
@@ -65,24 +38,6 @@ class MLPGenerator(AbstractGenerator):
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         hidden = self.trunk(self.joined(latent, label))
         return torch.sigmoid(self.to_image(hidden)).unflatten(-1, self.shape)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MLPCriticConfig(AbstractCriticConfig):
-    """Settings of `MLPCritic`.
-
-    Args:
-        hidden_sizes: units of each hidden layer, first to last.
-    """
-
-    hidden_sizes: tuple[int, ...] = (64, 64)
-
-    def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-
-    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPCritic:
-        """Build a new critic, its weights drawn from `rng`."""
-        return MLPCritic(self, shape=shape, num_classes=num_classes, rng=rng)
 
 
 class MLPCritic(AbstractSlopedCritic):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from gossamer.nn.settings import check_fractions
 
-from gossamer.nn.network import check_fractions
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NUM_MOTIONS = 5
 """Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
@@ -43,6 +43,8 @@ class Motions:
 
     def maps(self, normal: Tensor) -> Tensor:
         """Return affine maps (batch, 2, 3) of random motions, from standard normal numbers (batch, 5)."""
+        import torch
+
         angle, shear, size = self.rotation * normal[:, 0], self.shear * normal[:, 1], 1 + self.zoom * normal[:, 2]
         rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * self.shift * normal[:, 3]], dim=1)
         columns = torch.stack([angle.sin(), size * angle.cos(), 2 * self.shift * normal[:, 4]], dim=1)
@@ -56,6 +58,8 @@ class Motions:
 
         References: Arasaratnam, Haykin 2009, "Cubature Kalman filters", for the points.
         """
+        import torch
+
         yield images
         deviations = (self.rotation, self.shear, self.zoom, self.shift, self.shift)
         axes = torch.eye(NUM_MOTIONS)[torch.tensor(deviations) > 0]
@@ -65,6 +69,8 @@ class Motions:
 
 def warped(images: Tensor, maps: Tensor) -> Tensor:
     """Look images (batch, channels, height, width) up at affine maps of their places, the border continued outwards."""
+    from torch.nn import functional as F
+
     return F.grid_sample(images, _places(maps, *images.shape[2:]), padding_mode="border", align_corners=False)
 
 
@@ -73,6 +79,8 @@ def _places(maps: Tensor, height: int, width: int) -> Tensor:
 
     As `F.affine_grid` without aligned corners. That multiplies small matrices and takes twenty times as long.
     """
+    import torch
+
     x, y = ((2 * torch.arange(side).to(maps) + 1) / side - 1 for side in (width, height))
     by_x, by_y = maps[:, :, :1] * x, maps[:, :, 1:2] * y + maps[:, :, 2:]
     return (by_x[:, :, None, :] + by_y[:, :, :, None]).permute(0, 2, 3, 1)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.network import Shape, initialised
+from gossamer.nn.network import initialised
+from gossamer.nn.settings import Shape
 
 MIN_SIDE = 4
 MAX_SIDE = 128

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.nn.images.network import checked_image_shape, cropped, num_halvings
-from gossamer.nn.network import (
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    channel_norm,
-    checked_count,
-)
+from gossamer.nn.network import AbstractGenerator, channel_norm
+from gossamer.nn.settings import Shape
 from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, SpectralNormLinear
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResNetGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `ResNetGenerator`.
-
-    Args:
-        width: channels of every block. The published network has 256, and 32 to 64 suit a CPU.
-    """
-
-    width: int = 256
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> ResNetGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return ResNetGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class ResNetGenerator(AbstractGenerator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -10,29 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.nn.images.discriminator import AbstractDiscriminator
-from gossamer.nn.network import RELU_GAIN, Shape, checked_count, convolution, encoded_label, linear
+from gossamer.nn.network import RELU_GAIN, convolution, encoded_label, linear
 from gossamer.nn.series.network import checked_series_shape, halved_lengths
+from gossamer.nn.settings import Shape
 
 _KERNEL = 5
 _SHORTEST = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesConvDiscriminatorConfig:
-    """Settings of `SeriesConvDiscriminator`.
-
-    Args:
-        width: channels of every layer. Few parameters mean little noise on their gradient.
-    """
-
-    width: int = 8
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
-
-    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> SeriesConvDiscriminator:
-        """Build a new discriminator, its weights drawn from `rng`."""
-        return SeriesConvDiscriminator(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
 
 
 class SeriesConvDiscriminator(AbstractDiscriminator):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gossamer.nn.series.network import MIN_LENGTH
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class AbstractEnding(abc.ABC):
@@ -69,6 +70,8 @@ class BeforeZeros(AbstractEnding):
 
         Return the stretched series, and their lengths as fractions.
         """
+        import torch
+
         time = series.shape[2]
         is_used = (series != 0).any(dim=1)
         after = torch.arange(1, time + 1, device=series.device)
@@ -78,6 +81,8 @@ class BeforeZeros(AbstractEnding):
 
     def padded(self, series: Tensor, lengths: Tensor) -> Tensor:
         """Squeeze series to their lengths, rounded to samples, with zeros behind."""
+        import torch
+
         time = series.shape[2]
         ends = (lengths * time).round().clamp(MIN_LENGTH, time)
         places = torch.arange(time, device=series.device)
@@ -86,6 +91,8 @@ class BeforeZeros(AbstractEnding):
 
     def padded_in_part(self, series: Tensor, lengths: Tensor) -> Tensor:
         """Squeeze series as `padded` does, the last sample times the part of it that is left: smooth in the lengths."""
+        import torch
+
         time = series.shape[2]
         ends = (lengths * time).clamp(MIN_LENGTH + 1, time)
         places = torch.arange(time, device=series.device)
@@ -98,6 +105,8 @@ Ending = AtTheEnd | BeforeZeros
 
 def looked_up(series: Tensor, places: Tensor) -> Tensor:
     """Look series (batch, channels, time) up at places (batch, time) between 0 and time - 1, linear between samples."""
+    import torch
+
     below = places.floor().clamp(0, series.shape[2] - 2)
     share = (places - below).to(series)[:, None]
     first = below.long()[:, None].expand_as(series)

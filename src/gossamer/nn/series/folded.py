@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
 
-from gossamer.nn.images.resnet import ResNetGeneratorConfig
-from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
-from gossamer.nn.series.network import checked_series_shape
-
-_NARROW = ResNetGeneratorConfig(width=16)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldedGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `FoldedGenerator`.
-
-    Args:
-        row: samples in a row of the image.
-        image: the generator of images.
-    """
-
-    row: int = 14
-    image: ResNetGeneratorConfig = _NARROW
-
-    def __post_init__(self) -> None:
-        checked_count("row", self.row)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> FoldedGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        channels, length = checked_series_shape(shape)
-        folded = (channels, -(-length // self.row), self.row)
-        return FoldedGenerator(
-            shape=shape, num_classes=num_classes, image=self.image.build(folded, num_classes, latent_dim, rng)
-        )
+from gossamer.nn.network import AbstractGenerator
+from gossamer.nn.settings import Shape
 
 
 class FoldedGenerator(AbstractGenerator):

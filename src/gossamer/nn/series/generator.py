@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.network import (
-    RELU_GAIN,
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    channel_norm,
-    checked_count,
-    convolution,
-    linear,
-    resized,
-)
+from gossamer.nn.network import RELU_GAIN, AbstractGenerator, channel_norm, convolution, linear, resized
 from gossamer.nn.series.network import checked_series_shape, halved_lengths
+from gossamer.nn.series.settings import SeriesConvGeneratorConfig
+from gossamer.nn.settings import Shape
 
 _KERNEL = 5
 _SHORTEST = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `SeriesConvGenerator`.
-
-    Args:
-        width: channels before the last layer. 8 to 16 suit a CPU.
-        brightness: logit of a sample before anything is learnt. If series lie mostly low, a negative one spares the
-            generator the way down, on which it would run past all that critics have seen.
-    """
-
-    width: int = 16
-    brightness: float = 0.0
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesConvGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return SeriesConvGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class SeriesConvGenerator(AbstractGenerator):

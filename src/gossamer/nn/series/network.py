@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gossamer.errors import InputError
-from gossamer.nn.network import Shape
+from gossamer.nn.settings import Shape
 
 MIN_LENGTH = 2
 MAX_LENGTH = 2**16

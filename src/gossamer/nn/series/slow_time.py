@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gossamer.errors import InputError
-from gossamer.nn.network import check_positive, checked_count
+from gossamer.nn.settings import check_positive, checked_count
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ class SlowTime:
 
     def times(self, length: int) -> Tensor:
         """Return the slow time of each sample, float64 (length,), from 0 to 1."""
+        import torch
+
         place = torch.linspace(0, 1, length, dtype=torch.float64)
         distance = (place[:, None] - torch.tensor(self.places, dtype=torch.float64)) / self.width
         speed = 1 + self.slowness * torch.exp(-distance.square() / 2).sum(dim=1)
@@ -63,6 +66,8 @@ class SlowTime:
 
 @functools.lru_cache(maxsize=16)
 def _basis(time: SlowTime, length: int) -> Tensor:
+    import torch
+
     cosines = torch.cos(math.pi * time.times(length)[:, None] * torch.arange(time.count))
     functions, triangle = torch.linalg.qr(cosines)
     # The sign that keeps each function near its cosine, which the factorisation leaves open.

@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gossamer.errors import InputError
-from gossamer.nn.network import Shape
 from gossamer.nn.series.endings import BeforeZeros
 from gossamer.nn.series.network import checked_series_shape
-from gossamer.nn.series.slow_time import SlowTime
-from gossamer.nn.table import AbstractTableGenerator, AbstractTableGeneratorConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class StretchedGeneratorConfig(AbstractTableGeneratorConfig):
-    """Settings of `StretchedGenerator`.
-
-    Args:
-        time: of the functions that it draws in.
-        usual_length: length of a series with all coefficients 0, as a fraction of the whole time. Public.
-        length_gain: logit of the length in units of its coefficient.
-    """
-
-    smoothness: float = 12.0
-    gain: float = 1.0
-    brightness: float = -1.0
-    time: SlowTime = field(default_factory=SlowTime)
-    usual_length: float = 0.7
-    length_gain: float = 0.15
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.usual_length < 1:
-            raise InputError(f"usual_length must lie between 0 and 1, got {self.usual_length}")
-        if not self.length_gain > 0:
-            raise InputError(f"length_gain must be positive, got {self.length_gain}")
-
-    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> StretchedGenerator:
-        """Build a new generator, its weights drawn from `rng`."""
-        return StretchedGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
+from gossamer.nn.series.settings import StretchedGeneratorConfig
+from gossamer.nn.settings import Shape
+from gossamer.nn.table import AbstractTableGenerator
 
 
 class StretchedGenerator(AbstractTableGenerator):

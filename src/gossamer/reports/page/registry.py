@@ -13,6 +13,7 @@ from typing import Final
 
 from gossamer.errors import InputError
 from gossamer.privacy.statement import JsonValue, PrivacyStatement, round_up, shown_epsilon
+from gossamer.reports.page.marks import REGISTRY_MARK
 from gossamer.reports.page.officer import currencies, trust_of
 from gossamer.reports.page.owner import OwnerWords
 from gossamer.reports.page.registry_words import Variant
@@ -20,8 +21,6 @@ from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.wording import kind_of, method_name, shape_of
 from gossamer.runs.manifest import MANIFEST
 
-REGISTRY_MARK: Final = "# Written by gossamer report --registry"
-"""First line of an entry. A file with this mark may be written over."""
 MISSING: Final = "TO BE FILLED IN BY THE OWNER"
 """Text in a field that the registry requires and the owner left open."""
 _VARIANT: Final[Variant] = "Approximate DP"

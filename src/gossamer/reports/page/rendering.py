@@ -17,6 +17,7 @@ from gossamer.reports.page import wording
 from gossamer.reports.page.curves import curve_picture, interval_bar
 from gossamer.reports.page.figures import ALARM_RATES, trade_off_picture
 from gossamer.reports.page.kept import KeptRun
+from gossamer.reports.page.marks import GENERATOR_MARK, PRIVATE_WORD
 from gossamer.reports.page.officer import (
     GUESSED,
     NO_PRIVATE_SCORES,
@@ -27,16 +28,12 @@ from gossamer.reports.page.officer import (
     trust_of,
 )
 from gossamer.reports.page.owner import NOTHING_FILLED, OwnerWords
-from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
+from gossamer.reports.page.released import ReleasedRun
+from gossamer.reports.page.together import JointPrice, Together
 from gossamer.runs.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-GENERATOR_MARK = "gossamer report"
-"""The maker named in the head of every report. A file with this mark may be written over."""
-PRIVATE_WORD = "PRIVATE"
-"""The word in the file name, in the heading and on every printed sheet of a private report."""
 
 
 def release_page(
