@@ -271,6 +271,7 @@ SPOKEN_FOR = {
     "Adjacency.describe": "a unit of this package in, a sentence out",
     "Unit.holds": "a unit of this package in, a truth value out",
     "Ledger.find_gap": "no argument",
+    "UnitKey.by_roster": "digests of this package in, a key out",
     "PrivacyStatement.to_json": "no argument",
     "PrivacyStatement.to_markdown": "no argument",
     "PrivacyStatement.describe_claim": "no argument",
