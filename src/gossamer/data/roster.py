@@ -67,7 +67,7 @@ class Roster:
         """Read a file with a name a line, by the one rule for names, so that 7 and 7.0 are one person.
 
         Raises:
-            InputError: It is not there, is no text, is empty or too long, or a line is no name or that of an earlier person.
+            InputError: It is not there, is no text, is empty or too long, or a line is no name or names a person again.
         """
         where = shown(path)
         with open_regular(path) as file, damage_refused(where):

@@ -71,7 +71,7 @@ def test_directions_of_a_shrunk_second_moment_hold_more_of_the_truth(seed: int) 
 
 
 def turned(seed: int) -> float:
-    """How far rounding to float32 turns the first directions of a moment that is noise and one mean: 0 for not at all."""
+    """How far rounding to float32 turns the first directions where all is noise but one mean: 0 for not at all."""
     noise = 3.0 * torch.eye(64, dtype=torch.float64) + symmetric_noise(seed, 64, 1.0)
     apart = torch.randn(64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
