@@ -123,3 +123,14 @@ def test_a_roster_is_a_name_a_line(tmp_path: Path, text: str, line: str) -> None
     path.write_text(text)
     with pytest.raises(InputError, match=line):
         Roster.read(path)
+
+
+def test_a_roster_that_is_too_long_is_refused_and_not_cut(tmp_path: Path, monkeypatch: Any) -> None:
+    """Of a cut list the last people would be strangers, or one of them named by half."""
+    path = tmp_path / "roster.txt"
+    path.write_text("anna\nbertram\n")
+    monkeypatch.setattr("gossamer.data.roster._MAX_BYTES", 9)
+    with pytest.raises(InputError, match="longer than 9 bytes"):
+        Roster.read(path)
+    monkeypatch.setattr("gossamer.data.roster._MAX_BYTES", 13)
+    assert len(Roster.read(path)) == 2

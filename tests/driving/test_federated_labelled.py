@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -421,3 +422,26 @@ def test_the_order_of_parts_is_that_of_the_plan() -> None:
     skipped = before.following(before.tensors, ("paris",), is_secure=True)
     with pytest.raises(InputError, match="7 tensors, and round 5 has 23"):
         Round.read(skipped.to_bytes(), "fourth")
+
+
+LEFT_TO_THE_NOISE = dataclasses.replace(ONE, num_rounds=None, generator=dataclasses.replace(
+    ONE.generator, radius=None, num_components=None
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [dataclasses.replace(LABELLED, mixture=LEFT_TO_THE_NOISE), LEFT_TO_THE_NOISE])
+def test_sizes_that_are_left_to_the_noise_are_settled_by_that_of_all_sites(tmp_path: Path, config: Any) -> None:
+    """As in the recipe of one's own images, whose radius follows from the noise."""
+    plan = plan_for(config, SLOTS)
+    settled = getattr(plan.method, "mixture", plan.method).generator
+    assert (settled.radius, settled.num_components) == (4.0, 1)
+    assert released(all_rounds(tmp_path, plan, HELD)).statement.sites
+
+
+@pytest.mark.parametrize("lacking", ["radius", "num_components"])
+def test_a_plan_that_leaves_a_size_to_each_site_is_refused(tmp_path: Path, lacking: str) -> None:
+    plan = plan_for(ONE, SLOTS)
+    tree = json.loads(plan.to_bytes())
+    tree["method"]["generator"][lacking] = None
+    with pytest.raises(InputError, match="leave a size to the noise"):
+        answer(tmp_path, json.dumps(tree).encode(), "berlin", HELD["berlin"])

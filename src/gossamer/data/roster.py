@@ -67,11 +67,14 @@ class Roster:
         """Read a file with a name a line, by the one rule for names, so that 7 and 7.0 are one person.
 
         Raises:
-            InputError: It is not there, is no text, is empty, or a line is no name or that of an earlier person.
+            InputError: It is not there, is no text, is empty or too long, or a line is no name or names a person again.
         """
         where = shown(path)
         with open_regular(path) as file, damage_refused(where):
-            lines = file.read(_MAX_BYTES).decode("utf-8-sig").splitlines()
+            content = file.read(_MAX_BYTES + 1)
+            lines = content.decode("utf-8-sig").splitlines() if len(content) <= _MAX_BYTES else []
+        if len(content) > _MAX_BYTES:
+            raise InputError(f"{where}: longer than {_MAX_BYTES} bytes, so no list of names; name the list")
         names = names_of_texts(lines, lambda index: f"{where}: line {index + 1}").tolist()
         if not names:
             raise InputError(f"{where}: has no name in it: write one a line, of all people who may have records")

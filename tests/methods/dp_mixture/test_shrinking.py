@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gossamer.methods.dp_mixture import shrinking
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk, shrunk_moment
 from gossamer.nn.images.postures import Upright
 from gossamer.nn.images.settings import MixtureGeneratorConfig
@@ -67,6 +68,27 @@ def test_directions_of_a_shrunk_second_moment_hold_more_of_the_truth(seed: int) 
         return float((directions.T @ truth @ directions).trace() / truth.trace())
 
     assert held(shrunk_moment(truth + noise, 0.05, BLOCKS, PLACES)) > held(truth + noise)
+
+
+def turned(seed: int) -> float:
+    """How far rounding to float32 turns the first directions where all is noise but one mean: 0 for not at all."""
+    noise = 3.0 * torch.eye(64, dtype=torch.float64) + symmetric_noise(seed, 64, 1.0)
+    apart = torch.randn(64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+    def directions(moment: Tensor, apart: Tensor) -> Tensor:
+        shrunken = shrunk_moment(moment, 1.0, BLOCKS // 8, PLACES)
+        return torch.linalg.eigh(shrunken + torch.outer(apart, apart)).eigenvectors[:, -3:]
+
+    exact, rounded = directions(noise, apart), directions(noise.float().double(), apart.float().double())
+    return float(1 - torch.linalg.svdvals(exact.T @ rounded).min())
+
+
+def test_rounding_chooses_no_directions_where_all_is_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites and processes compute directions from the same sums, and must have the same."""
+    assert max(map(turned, range(3))) < 1e-6
+    # The break: what is noise becomes exactly equal, and then any direction will do.
+    monkeypatch.setattr(shrinking, "_LEAST_KEPT", 0.0)
+    assert max(map(turned, range(3))) > 1e-3
 
 
 def test_what_channels_have_in_common_is_a_mean_that_stays() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Final
 
@@ -124,6 +124,7 @@ class FederatedPlan:
         if self.method.noise_multiplier is not None:
             raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
         check_delta(self.delta, self.num_slots)
+        self._check_sizes()
         check_steps_per_round(self.of_method, self.steps_per_round)
         check_turns(self.of_method, self.turns)
         if self.num_rounds > MAX_ROUNDS:
@@ -138,6 +139,19 @@ class FederatedPlan:
             )
         if sum(map(math.prod, self.networks.values())) > MAX_NUMBERS:
             raise InputError(_TOO_LARGE)
+
+    def _check_sizes(self) -> None:
+        """Refuse sizes that are left to the noise: each site would settle them by its own.
+
+        Raises:
+            InputError: some are.
+        """
+        noisy = replace(self.method, noise_multiplier=multiplier_together(self.sites, self.num_slots))
+        if self.of_method.sized(noisy, PublicSlots(self.num_slots, Unit(self.unit))) != noisy:
+            raise InputError(
+                "the settings of a plan leave a size to the noise, which is another at each site: make the plan by "
+                "`gossamer federate plan`, which settles it"
+            )
 
     @property
     def of_method(self) -> Method[Any]:
@@ -259,8 +273,7 @@ class FederatedPlan:
         The sum over sites S has noise of variance :math:`\sum_{i \in S} \sigma_i^2`. It stands for the slots of these
         sites, and is multiplied by :math:`n / n_S` to stand for all.
         """
-        squares = [site.noise_multiplier**2 for site in self.sites if site.name in names]
-        return math.sqrt(sum(squares)) / self.share_of(names)
+        return multiplier_together([site for site in self.sites if site.name in names], self.num_slots)
 
     def price_of(self, site: SiteTerms) -> PrivacyBudget:
         """Compute the price of a site, from its noise alone.
@@ -314,6 +327,12 @@ class FederatedPlan:
         except (ValueError, RecursionError):
             raise InputError(f"{where}: neither a plan nor the file of a round; name it as it was written") from None
         return from_json_tree(cls, tree, where)
+
+
+def multiplier_together(sites: Sequence[SiteTerms], num_slots: int) -> float:
+    """Compute the noise multiplier of the sum of some sites, scaled to all slots. See `FederatedPlan.multiplier_of`."""
+    share = sum(site.num_slots for site in sites) / num_slots
+    return math.sqrt(sum(site.noise_multiplier**2 for site in sites)) / share
 
 
 def sums_in(plan: AbstractPlan) -> OneShotPlan | None:

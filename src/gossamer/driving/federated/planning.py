@@ -10,7 +10,13 @@ from typing import Any, Final
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.federated.asking import AllAtOnce, InTurn
-from gossamer.driving.federated.plan import FederatedPlan, SiteTerms, check_works_between_sites, sums_in
+from gossamer.driving.federated.plan import (
+    FederatedPlan,
+    SiteTerms,
+    check_works_between_sites,
+    multiplier_together,
+    sums_in,
+)
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.privacy.adjacency import Unit
@@ -75,27 +81,32 @@ def make_plan(
     terms = tuple(_terms(method, config, unit, wish) for wish in wishes)
     if method.sends_networks and steps_per_round is None and terms:
         steps_per_round = _usual_steps(method, config, unit, terms[0])
-    draft = FederatedPlan(
+    plan = FederatedPlan(
         study=os.urandom(16).hex(),
         unit=unit.value,
         sites=terms,
         spec=spec,
         recipe=recipe,
-        method=config,
+        method=_settled(method, config, unit, terms),
         gossamer_version=version,
         steps_per_round=steps_per_round,
         turns=AllAtOnce() if turns is None else turns,
     )
-    noise = draft.multiplier_of([site.name for site in terms])
-    slots = PublicSlots(draft.num_slots, unit)
-    # Sizes that follow from the noise follow from that of all sites, and are the same at each.
-    settled = method.sized(replace(config, noise_multiplier=noise), slots)
-    plan = replace(draft, method=replace(settled, noise_multiplier=None))
     # Read back once, so that a 6 that becomes 6.0 on its way through a file is no change.
     plan = FederatedPlan.read(plan.to_bytes(), "plan.json")
     for site in plan.sites:
         plan.price_of(site)
     return plan
+
+
+def _settled(method: Method[Any], config: Any, unit: Unit, terms: Sequence[SiteTerms]) -> Any:
+    """Settle the sizes that were left to the noise, by that of all sites together: they are the same at each."""
+    if not terms:
+        return config  # a plan without a site is refused
+    num_slots = sum(site.num_slots for site in terms)
+    noise = multiplier_together(terms, num_slots)
+    settled = method.sized(replace(config, noise_multiplier=noise), PublicSlots(num_slots, unit))
+    return replace(settled, noise_multiplier=None)
 
 
 def _usual_steps(method: Method[Any], config: Any, unit: Unit, site: SiteTerms) -> int:

@@ -8,6 +8,8 @@ from torch import Tensor
 KEPT = -1
 """Band of features that are left as they are."""
 _LEAST_GROUP = 4
+_LEAST_KEPT = 0.01
+"""Part of a noisy entry that is always kept. Equal entries would leave the choice of directions to rounding."""
 
 
 def shrunk(vectors: Tensor, variances: Tensor, bands: Tensor) -> Tensor:
@@ -49,10 +51,12 @@ def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tens
     at one place. Let m be the mean of such a group, and 0 for others. Let E be the mean square of the entries about m,
     and v the known variance of their noise. Then
 
-    .. math:: M_{ij} \mapsto m + \max(0, 1 - v / E)\,(M_{ij} - m).
+    .. math:: M_{ij} \mapsto m + \max(0.01, 1 - v / E)\,(M_{ij} - m).
 
-    Entries of low frequencies stay as they are, and those of high ones fall to zero where they are noise. Directions
-    that are read from the result turn less towards the noise. A group of fewer than four entries stays as it is.
+    Entries of low frequencies stay as they are, and those of high ones fall near to zero where they are noise.
+    Directions that are read from the result turn less towards the noise. A hundredth is always kept: among equal
+    variances the rounding of a machine would choose directions, and sites that go on from the same sums would not have
+    the same. A group of fewer than four entries stays as it is.
 
     Guarantee: post-processing of a released sum.
 
@@ -82,6 +86,6 @@ def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tens
 
     middle = torch.where(alike, average(moment), 0.0)
     noise = torch.full_like(moment, deviation**2 / 2).fill_diagonal_(deviation**2)
-    kept = (1 - average(noise) / average((moment - middle).square()).clamp_min(1e-300)).clamp_min(0)
+    kept = (1 - average(noise) / average((moment - middle).square()).clamp_min(1e-300)).clamp_min(_LEAST_KEPT)
     is_small = (sizes < _LEAST_GROUP)[groups].view_as(moment)
     return torch.where(is_small, moment, middle + kept * (moment - middle))
