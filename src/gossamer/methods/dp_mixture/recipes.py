@@ -120,7 +120,7 @@ DIGITS = DPMixtureConfig(
 MITDB = DPMixtureConfig(
     records=RecordsExpected(shape=(1, 187), num_classes=5),
     generator=SeriesMixtureGeneratorConfig(
-        num_directions=40, num_components=None, radius=100, ending=BeforeZeros(), level=0.3, scatter=0.88
+        num_directions=28, num_components=None, radius=100, ending=BeforeZeros(), level=0.3, scatter=0.88
     ),
     covariances=ComponentCovariances(),
     num_rounds=None,
