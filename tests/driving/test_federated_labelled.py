@@ -94,7 +94,7 @@ def test_an_average_that_begins_anew_is_found(tmp_path: Path, monkeypatch: pytes
     """The break: what is released follows from the last round alone."""
 
     def without_average(self: LabelledMixtureTraining) -> TrainedNetwork:
-        return TrainedNetwork(self._network.teacher, self._optimiser, dict(self._average))
+        return TrainedNetwork(self._optimiser, dict(self._average))
 
     monkeypatch.setattr(LabelledMixtureTraining, "_trained_teacher", property(without_average))
     assert differs(tmp_path) > 1e-5
