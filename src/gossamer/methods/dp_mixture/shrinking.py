@@ -54,9 +54,9 @@ def shrunk_moment(moment: Tensor, deviation: float, blocks: Tensor, places: Tens
     .. math:: M_{ij} \mapsto m + \max(0.01, 1 - v / E)\,(M_{ij} - m).
 
     Entries of low frequencies stay as they are, and those of high ones fall near to zero where they are noise.
-    Directions that are read from the result turn less towards the noise. A hundredth is always kept: among equal
-    variances the rounding of a machine would choose directions, and sites that go on from the same sums would not have
-    the same. A group of fewer than four entries stays as it is.
+    Directions that are read from the result turn less towards the noise. A hundredth is always kept. Among equal
+    variances the rounding of a machine would choose the directions. Sites that go on from the same sums would then have
+    others. A group of fewer than four entries stays as it is.
 
     Guarantee: post-processing of a released sum.
 
