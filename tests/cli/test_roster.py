@@ -84,7 +84,7 @@ def test_a_run_goes_on_with_the_same_people_alone(
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("gossamer.cli.train.follow", lambda *given: 130)
+        patch.setattr("gossamer.cli.following.follow", lambda *given: 130)
         assert train(run, "--roster", roster).code == 130
     roster.write_text("\n".join([*NAMES[:-1], "somebody else"]))
     said = gossamer("resume", run, "--plain")

@@ -19,7 +19,7 @@ from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan
-from gossamer.methods.dp_mixture.training import DPMixtureReport, DPMixtureTraining, Mixture
+from gossamer.methods.dp_mixture.training import DPMixtureReport, DPMixtureTraining, Mixture, _with_signs
 from gossamer.methods.records_expected import RecordsExpected
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.postures import AsItStands, Upright
@@ -388,3 +388,9 @@ def test_the_plan_names_the_types_it_is_made_of() -> None:
     assert isinstance(made, OneShotPlan)
     assert all(isinstance(release.contribution, GroupedMoments) for release in made.releases)
     assert isinstance(training()._known, Mixture)
+
+
+def test_a_direction_has_the_same_sign_whatever_sign_the_library_gave_it() -> None:
+    rows = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    assert torch.equal(_with_signs(rows), torch.tensor([[-0.6, 0.8], [0.8, 0.6]], dtype=torch.float64))
+    assert torch.equal(_with_signs(-rows), _with_signs(rows))

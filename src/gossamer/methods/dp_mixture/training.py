@@ -178,7 +178,7 @@ class MixtureFit:
         noise = self._plan.release_noise_std(1) * self._moments(1).radius ** 2 / float(known.counts.sum())
         shape, features = self._config.records.shape, self._config.generator
         likely = shrunk_moment(within, noise, features.blocks(shape), features.places(shape)) + between
-        directions = torch.linalg.eigh(likely).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
+        directions = _with_signs(torch.linalg.eigh(likely).eigenvectors.flip(1)[:, : len(known.directions)].T)
         inside = semi_definite(directions @ within @ directions.T)
         beyond = outside(within, directions, noise * math.sqrt(2 * len(within)))
         start = self._config.spread * torch.randn(
@@ -498,6 +498,15 @@ def _released_in(state: dict[str, Any]) -> list[Tensor]:
             "finish it with that version, or start a new run"
         )
     return state["released"]
+
+
+def _with_signs(directions: Tensor) -> Tensor:
+    """Turn each direction (rows) such that its largest entry is positive.
+
+    An eigenvector has two signs. Sites with other libraries of linear algebra would add sums about mirrored places.
+    """
+    largest = directions.abs().argmax(dim=1, keepdim=True)
+    return (directions * directions.gather(1, largest).sign()).contiguous()
 
 
 def _factor(matrices: Tensor) -> Tensor:
