@@ -190,7 +190,7 @@ class Run:
         state = self.training.state_dict()["generator"]
         optimiser = {
             f"optimiser/{number}/{name}": torch.as_tensor(value)
-            for number, moments in state["optimiser"]["state"].items()
+            for number, moments in state["optimiser"].items()
             for name, value in moments.items()
         }
         average = {f"average/{name}": tensor for name, tensor in state["average"].items()}

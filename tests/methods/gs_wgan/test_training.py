@@ -94,7 +94,7 @@ def everything(made: GSWGANTraining) -> dict[str, Tensor]:
     state = made.state_dict()
     moments = {
         f"optimiser/{number}/{name}": torch.as_tensor(value)
-        for number, found in state["generator"]["optimiser"]["state"].items()
+        for number, found in state["generator"]["optimiser"].items()
         for name, value in found.items()
     }
     critics, generator = state["critics"], state["generator"]
