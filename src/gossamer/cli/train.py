@@ -68,13 +68,12 @@ class DataChoice:
             DICOM, IDX, WFDB, EDF)
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with
-            --window person or recording
-        num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
-            there are, and then only a replacement is covered
+        unit: whom to protect: one record, or all of one person or recording. Default: record, of windows
+            the person or recording
+        num_people: most people or recordings, public. Default: the published number, else a replacement alone is
+            covered
         num_records: public number of records, at most. Default: likewise
-        roster: public list of all people who may have records, a name a line. Each of them gets a critic of their own.
-            Anybody else is refused. For gs-wgan with --unit person
+        roster: public list of who may have records: a critic each
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read
