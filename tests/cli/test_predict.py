@@ -16,10 +16,10 @@ import safetensors.torch
 import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from gossamer.cli import predict
 from gossamer.data.catalogue import load_records
 from gossamer.estimators import load
 from gossamer.methods.catalogue import METHODS
+from gossamer.scoring.predictions import Predictions
 
 DIGITS = load_records("digits")
 
@@ -328,17 +328,17 @@ def test_hostile_releases_are_refused_in_one_line(gossamer: Any, learnt: Path, t
 
 def test_classes_in_another_order_would_be_found(gossamer: Any, learnt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the classes of X are taken in another order than those of the release."""
-    usual = predict.Predictions.of
+    usual = Predictions.of
 
     def turned(*given: Any) -> Any:
         found = usual(*given)
-        return predict.Predictions(
+        return Predictions(
             class_names=found.class_names,
             probabilities=found.probabilities[:, ::-1],
             true=found.true,
             evenness=found.evenness,
         )
 
-    monkeypatch.setattr(predict.Predictions, "of", turned)
+    monkeypatch.setattr(Predictions, "of", turned)
     said = gossamer("predict", learnt, "--data", "digits", "--json")
     assert json.loads(said.out)["scores"]["accuracy"]["value"] < 0.3
