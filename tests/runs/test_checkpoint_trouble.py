@@ -52,7 +52,7 @@ def test_what_stopped_the_writer_of_torch_is_not_hidden_by_its_closing(
         finally:
             writer.write_end_of_file()
 
-    monkeypatch.setattr(checkpoint.torch, "save", save)
+    monkeypatch.setattr(torch, "save", save)
     with pytest.raises(stop):
         save_checkpoint(tmp_path, 20, state(20))
     with pytest.raises(stop):
@@ -61,7 +61,7 @@ def test_what_stopped_the_writer_of_torch_is_not_hidden_by_its_closing(
 
 
 def test_a_mistake_in_what_is_saved_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint.torch, "save", failing(RuntimeError("a bug")))
+    monkeypatch.setattr(torch, "save", failing(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         save_checkpoint(tmp_path, 20, state(20))
 
@@ -74,13 +74,13 @@ def test_a_lack_of_memory_is_no_damage(
     save_checkpoint(tmp_path, 10, state(10))
     save_tensors(tmp_path / "chunk.pt", {"a": torch.ones(2)}, ORIGIN)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.torch, "load", failing(error))
+        patch.setattr(torch, "load", failing(error))
         with pytest.raises(type(error)):
             load_checkpoint(tmp_path)
         with pytest.raises(type(error)):
             load_tensors(tmp_path / "chunk.pt", ORIGIN)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.torch, "load", failing(RuntimeError("PytorchStreamReader failed")))
+        patch.setattr(torch, "load", failing(RuntimeError("PytorchStreamReader failed")))
         with pytest.raises(InputError):
             load_tensors(tmp_path / "chunk.pt", ORIGIN)
 
