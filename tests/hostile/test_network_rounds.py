@@ -21,6 +21,8 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.methods.averaged import TrainedNetwork
 from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.training import GSWGANTraining
+from gossamer.nn.descent import AdamDescent
+from gossamer.nn.settings import Adam
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
 
 Weights = Callable[[tuple[int, ...], torch.Generator], Tensor]
@@ -183,9 +185,9 @@ def test_an_update_of_the_generator_that_cannot_be_made_is_found_before_records_
 
 def test_squares_below_zero_count_as_zero() -> None:
     network = torch.nn.Linear(2, 1)
-    trained = TrainedNetwork(network, torch.optim.Adam(network.parameters()))
+    trained = TrainedNetwork(AdamDescent(Adam(), network))
     trained.take_up({name: torch.full_like(one, -3.0) for name, one in trained.travelling().items()}, num_updates=1)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    trained.optimiser.step()
+    trained.optimiser.step(1e-3)
     assert all(one.isfinite().all() for one in trained.travelling().values())

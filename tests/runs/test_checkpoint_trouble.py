@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from gossamer.errors import InputError, is_lack_of_memory
-from gossamer.runs import checkpoint
 from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 
 ORIGIN = Origin(settings_sha256="a" * 64, data_sha256="b" * 64, key_sha256="d" * 64)
