@@ -62,7 +62,7 @@ def _write(path: Path, signals: list[np.ndarray]) -> None:
 @pytest.fixture(scope="module")
 def run(nights: Path, shared_folders: Any) -> Path:
     path = nights.parent / "run"
-    settings = ("--epsilon", "10", "--delta", "1e-3", "--out", str(path))
+    settings = ("--epsilon", "20", "--delta", "1e-3", "--out", str(path))
     assert main(["train", "dp-mixture", "--data", str(nights), *READ, *settings]) == 0
     return shared_folders.add(path)
 
@@ -93,8 +93,8 @@ def test_samples_come_back_as_a_recording_with_their_classes(run: Path, tmp_path
         x = file.readSignal(0).reshape(60, 50)
     spectrum = np.abs(np.fft.rfft(x, axis=1))
     # One swing a second at rest and three at work.
-    assert spectrum[::2, 1].mean() > 1.5 * spectrum[::2, 3].mean()
-    assert spectrum[1::2, 3].mean() > 1.5 * spectrum[1::2, 1].mean()
+    assert spectrum[::2, 1].mean() > 2 * spectrum[::2, 3].mean()
+    assert spectrum[1::2, 3].mean() > 2 * spectrum[1::2, 1].mean()
 
 
 @pytest.mark.filterwarnings("ignore::gossamer.errors.GossamerWarning")
