@@ -71,7 +71,7 @@ SIZES = {
         epsilons=("1", "2", "5", "10"),
         contenders=(
             Contender(method="dp-mixture", num_seeds=3),
-            Contender(method="labelled-mixture"),
+            Contender(method="labelled-mixture", num_seeds=3),
             Contender(method="dp-merf", num_seeds=3),
             Contender(method="gs-wgan"),
             Contender(method="dp-cgan", options=("--num-steps", "1000")),
@@ -83,7 +83,7 @@ SIZES = {
         epsilons=("1", "2", "5", "10"),
         contenders=(
             Contender(method="dp-mixture", num_seeds=3),
-            Contender(method="labelled-mixture"),
+            Contender(method="labelled-mixture", num_seeds=3),
             Contender(method="dp-merf", num_seeds=3),
             Contender(method="gs-wgan", options=("--recipe", "{data}-paper", "--device", "cuda")),
             Contender(method="dp-cgan", options=("--recipe", "{data}-published", "--device", "cuda")),
