@@ -56,6 +56,7 @@ class Method:
 SHORT = ("--num-steps", "300")
 METHODS = {
     "dp-mixture": Method(),
+    "labelled-mixture": Method(),
     "dp-merf": Method(),
     "gs-wgan": Method(on_images=SHORT, epsilons=("3", "10", "20")),
     "dp-cgan": Method(on_images=SHORT, on_series=SHORT, epsilons=("3", "10", "20")),
