@@ -1,4 +1,4 @@
-"""Epsilon by Rényi differential privacy: from dp-accounting, and by quadrature for what it has no formula."""
+"""Epsilon by Rényi differential privacy: by dp-accounting, or by quadrature where that has no formula."""
 
 from __future__ import annotations
 
