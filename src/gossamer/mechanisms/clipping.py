@@ -75,7 +75,6 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
     weights = counts.to(torch.float64)
 
     def added(block: Tensor) -> Tensor:
-        """Return the sums of the clipped rows of a block, (sums, columns), whole numbers in float64."""
         # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would
         # pass the bound as NaN, becomes 0. A row that is used has no such number: its product is finite.
         clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
