@@ -14,6 +14,7 @@ from gossamer.errors import PrivacyError
 from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.one_of_many.partition import deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes
+from gossamer.mechanisms.pieces import Answers, whole
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.distance_side import DistanceSide
 from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
@@ -199,9 +200,13 @@ class PrivateCritics:
         side, shards = self._present()
         at_once = self._config.critics_at_once
         parts = zip(critics.split(at_once), groups.to(self._device).split(at_once), strict=True)
-        answers = [side.answer(shards, numbers, rows, question) for numbers, rows in parts]
-        # The releaser asks for one part at a time: it need not be copied.
+        answers = [whole(side.answer(shards, numbers, rows, question), rows) for numbers, rows in parts]
         return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+    def answer_at_once(self, critics: Tensor, groups: Tensor, question: Question) -> Answers:
+        """Ask as `answer` does, all critics in one part, and leave the answers in the pieces that they come in."""
+        side, shards = self._present()
+        return side.answer(shards, critics, groups.to(self._device), question)
 
     def _present(self) -> tuple[AbstractSide, Shards]:
         if self._side is None or self._shards is None:
