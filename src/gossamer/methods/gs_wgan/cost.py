@@ -214,9 +214,9 @@ class _DistanceWork(_AbstractWork):
             pass
         look = (time.perf_counter() - began) / records.num_records
         every, group = torch.arange(at_once), torch.zeros(at_once, dtype=torch.int64)
-        critics.answer_at_once(every, group, question)  # the public part, once for all critics
+        critics.answer(every, group, question)  # the public part, once for all critics
         began, grid = time.perf_counter(), PublicGrid(radius=1.0, num_coordinates=looked[0].numel())
-        in_pieces(critics.answer_at_once(every, group, question), 1).clipped_sums(group, every >= 0, grid)
+        in_pieces(critics.answer(every, group, question), 1).clipped_sums(group, every >= 0, grid)
         return look, (time.perf_counter() - began) / at_once
 
 
