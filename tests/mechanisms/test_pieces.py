@@ -84,6 +84,21 @@ def test_no_critic_leaves_the_ball_whatever_blocks_its_pieces_name() -> None:
             assert not found[1 - group].any()
 
 
+class AddsUp(Pieces):
+    """The break: every piece is added to the block that it names."""
+
+    def _rows(self, groups: Tensor) -> Tensor:
+        return groups[:, None] * self.places.shape[1] + self.blocks
+
+
+def test_pieces_that_add_up_and_pieces_in_another_group_are_caught() -> None:
+    ones, first, one = torch.ones(N, PIECES, 3, *SHAPE) * 100, torch.zeros(N, dtype=torch.int64), torch.arange(N) == 2
+    same = AddsUp(values=ones, blocks=torch.zeros(N, PIECES).long(), places=PLACES, num_samples=SAMPLES)
+    assert float(sums_of(same, first, one).double().norm()) * GRID.spacing > 1.5 * GRID.radius
+    beyond = replace(same, blocks=torch.arange(1, 4).expand(N, -1))
+    assert sums_of(beyond, first, one)[1].any()
+
+
 def test_of_several_pieces_of_one_block_the_first_counts() -> None:
     made = pieces()
     same = replace(made, blocks=torch.full_like(made.blocks, 1), values=made.values * 1e-6)
