@@ -227,7 +227,8 @@ def summed(
     door = SumOfManyReleaser(plan, noise, chunk_size=chunk_size, gate=StepGate(plan))
     found = []
     for critics, groups, counts in door._chunks(door._included(step)):
-        found.append((critics[counts], groups[counts], ask(critics, groups)[counts]))
+        answers = whole(ask(critics, groups), groups)
+        found.append((critics[counts], groups[counts], answers[counts]))
     critics, groups, answers = (torch.cat(part) for part in zip(*found, strict=True))
     return critics, groups, answers
 

@@ -80,17 +80,27 @@ def clipped_sums(
     is_used = norm.isfinite() & counts
     # Over the spacing at once: it is a power of two, so that this rounds nothing that two products would not.
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0) / grid.spacing, 0.0)[:, None]
-    places = torch.where(counts, sums, num_sums)
 
-    def added(block: Tensor) -> Tensor:
+    def clipped_and_added(block: Tensor) -> Tensor:
         # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would
         # pass the bound as NaN, becomes 0. A row that is used has no such number: its product is finite.
         clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        # Exact: so few integers that float64 adds them without rounding. Rows that do not count add to a last sum.
-        total = clipped.new_zeros(num_sums + 1, clipped.shape[1])
-        return total.index_add_(0, places, PublicGrid.nearest_(clipped))[:num_sums]
+        return _added(PublicGrid.nearest_(clipped), torch.where(counts, sums, num_sums), num_sums)
 
-    return torch.cat([added(block) for block in blocks], dim=1).to(torch.int64)
+    return torch.cat([clipped_and_added(block) for block in blocks], dim=1).to(torch.int64)
+
+
+def _added(integers: Tensor, sums: Tensor, num_sums: int) -> Tensor:
+    """Add rows to their sums, (sums, columns). It is exact: float64 adds so few integers without rounding.
+
+    Args:
+        integers: float64 (rows, columns).
+        sums: int64 (rows,), ``num_sums`` for a row that does not count.
+        num_sums: number of the sums.
+    """
+    if num_sums == 1:  # a product of a vector is the fastest way to one sum, and many rows of it waste most to several
+        return (sums == 0).to(integers)[None] @ integers
+    return integers.new_zeros(num_sums + 1, integers.shape[1]).index_add_(0, sums, integers)[:num_sums]
 
 
 def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
