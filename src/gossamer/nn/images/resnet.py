@@ -62,8 +62,8 @@ class _UpsamplingBlock(nn.Module):
 
     The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer.
     The shortcut is computed before its `up`, where it is a quarter of the work, since a kernel of 1 sees each pixel
-    alone. Sums and rectified features take the place of their input, which nothing needs again. Fresh memory for each of
-    them took a tenth of the time of a draw.
+    alone. Sums and rectified features take the place of their input, which nothing needs again. Fresh memory for each
+    of them took a tenth of the time of a draw.
     """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:
