@@ -31,6 +31,7 @@ class Task(enum.IntEnum):
     COLLECT = 5
     RESTORE = 6
     FIT = 7
+    DRAW = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
