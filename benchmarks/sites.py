@@ -2,7 +2,7 @@
 
     python benchmarks/sites.py runs/sites --sites 1 2 8 --epsilon 1 10
     python benchmarks/sites.py runs/gan --method gs-wgan --num-steps 500 --num-rounds 10 --sites 1 2 --epsilon 10
-    python benchmarks/sites.py runs/turns --method gs-wgan --num-steps 500 --num-rounds 10 --in-turn --sites 2 --epsilon 10
+    python benchmarks/sites.py runs/turns --method gs-wgan --num-steps 500 --num-rounds 10 --in-turn --sites 2
     python benchmarks/sites.py runs/labelled --method labelled-mixture --sites 1 2
     python benchmarks/sites.py runs/beats --data mitdb --deal "by person" --sites 1 2
 
@@ -12,9 +12,10 @@ of `gossamer evaluate`, trained on 10,000 samples and tested on the test images,
 If a method releases a classifier, its accuracy on them stands beside that.
 Each training of dp-mixture takes about a minute on one core, and each score as long. GS-WGAN takes much longer with all
 of its steps. Its critics, and those that a draw asks, are in proportion to the slots of a site. With fewer steps the
-moving average is as short in proportion. With --in-turn a round asks one site alone, and the site goes on from the
-networks of the one before. Each site takes as many steps as it does otherwise, and the generator all of them. Of heartbeats the score is the macro F1 of a random forest on the people of
-DS2, in place of the accuracy of the CNN, and a unit is a beat.
+moving average is as short in proportion. With --in-turn a round asks one site alone, which goes on from the networks of
+the one before. Each site takes as many steps as it does otherwise, and the generator learns from all of them. Of
+heartbeats the score is the macro F1 of a random forest on the people of DS2, in place of the accuracy of the CNN, and a
+unit is a beat.
 
 With --hold-out so many training images take no part, and are the test images of the score.
 """
@@ -99,7 +100,7 @@ def held_out(records: RecordSet, number: int) -> tuple[RecordSet, RecordSet]:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The training: method and data, for networks its steps and rounds, None for those of recipe and plan, and turns."""
+    """The training: method and data, for networks its steps and rounds, None for the usual ones, and turns."""
 
     method: Method[Any]
     data: str
@@ -133,16 +134,12 @@ def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted
     wishes = [SiteWish(name=name, num_slots=held.num_records, budget=budget) for name, held in sites.items()]
     config, taken = settings(wanted, len(sites))
     steps = -(-_network_steps(config) // wanted.num_rounds) if wanted.num_rounds else None
-    plan = make_plan(
-        config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps, turns=wanted.turns
-    )
+    plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps, turns=wanted.turns)
     now = Round(plan=plan)
     with TemporaryDirectory() as folder:
         while not now.is_over:
             content = now.to_bytes()
-            files = [
-                (name, _answer(Path(folder) / name, content, name, sites[name], epsilon)) for name in now.asked
-            ]
+            files = [(name, _answer(Path(folder) / name, content, name, sites[name], epsilon)) for name in now.asked]
             now = combine(content, files).round
             print(f"{out}: round {now.number} of {plan.num_rounds}", flush=True)
     out.mkdir(parents=True)

@@ -264,7 +264,9 @@ class EmbeddingFit(AveragedGenerator):
         config = self._config
         drawings = self._network.drawn(*self.inputs_by_class("fit", config.samples_per_class, self.num_done))
         target, weights = target.to(drawings), self._network.enlarging_weights()
-        self._crew.order(Order(task=Task.FIT, number=self.num_done, tensors=(drawings, target, *weights)))
+        # In one tensor, since each message takes its time.
+        known = torch.cat([one.detach().flatten() for one in (drawings, target, *weights)])
+        self._crew.order(Order(task=Task.FIT, number=self.num_done, tensors=(known,)))
         answered = self._crew.total(self._part(drawings.detach(), target))
         by_drawings, rows = answered[: drawings.numel()], answered[drawings.numel() :].unflatten(0, (_NUM_PIECES, -1))
         *by_weights, loss = rows.sum(dim=0).split([*(one.numel() for one in weights), 1])
@@ -281,13 +283,17 @@ class EmbeddingFit(AveragedGenerator):
     @torch.no_grad()
     def help(self, order: Order) -> None:
         """Do this process's part of an update that the leader has begun."""
-        drawings, target, *sent = order.tensors
-        assert drawings is not None
-        assert target is not None
-        for weight, one in zip(self._network.enlarging_weights(), sent, strict=True):
-            assert one is not None
-            weight.copy_(one)
-        self._crew.total(self._part(drawings, target))
+        (known,) = order.tensors
+        assert known is not None
+        weights, config = self._network.enlarging_weights(), self._config
+        groups, num_features = config.records.num_groups, config.num_features
+        shape = (groups * config.samples_per_class, *self._network.small)
+        drawings, target, *sent = known.split(
+            [math.prod(shape), groups * num_features, *(one.numel() for one in weights)]
+        )
+        for weight, one in zip(weights, sent, strict=True):
+            weight.copy_(one.view_as(weight))
+        self._crew.total(self._part(drawings.view(shape), target.view(groups, num_features)))
 
     def _part(self, drawings: Tensor, target: Tensor) -> Tensor:
         """Return this process's part of the gradients and the loss, with zeros in all places of other processes.
