@@ -103,7 +103,7 @@ class PlanSites(Generic[C]):
         steps_per_round: private steps of each site in a round of networks, for a method that sends some, such as
             gs-wgan. Default: those of 20 rounds
         in_turn: a round asks one site alone, in the order of --sites, which goes on from the networks of the one
-            before. For a method that sends networks alone
+            before. For a method that sends networks. Its sums, if it has some, come before, from all sites at once
         method: settings of the method
     """
 
