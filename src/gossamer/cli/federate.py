@@ -182,6 +182,7 @@ class Combine:
 def run(arguments: Sequence[str]) -> int:
     """Plan a training between sites, answer rounds, look at a file, or combine answers."""
     verb, rest = choose(arguments, ACTIONS, program="federate", what="action")
+    _check_no_roster(rest)
     match verb:
         case "plan":
             return _plan(rest)
@@ -195,6 +196,20 @@ def run(arguments: Sequence[str]) -> int:
             return answer(read_arguments(AnswerRounds, rest, program="federate answer"))
         case _:
             return _combine(read_arguments(Combine, rest, program="federate combine"))
+
+
+def _check_no_roster(words: Sequence[str]) -> None:
+    """Refuse a public roster of people: each site would have one of its own, and the plan has settings for all.
+
+    Raises:
+        InputError: there is one.
+    """
+    if any(word == "--roster" or word.startswith("--roster=") for word in words):
+        raise InputError(
+            "--roster: a plan has one number of critics for all sites, and the people on each site's list are another "
+            "number; leave it out (--unit person protects people without a list), or let each site train by itself: "
+            "`gossamer train gs-wgan --unit person --roster FILE`"
+        )
 
 
 def _plan(words: Sequence[str]) -> int:
