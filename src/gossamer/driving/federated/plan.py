@@ -189,16 +189,12 @@ class FederatedPlan:
     @property
     def num_rounds(self) -> int:
         """Number of rounds of all sites together."""
-        return self.turns.num_rounds(self.num_sums, self._num_blocks, len(self.sites))
+        return self.turns.num_rounds(self.num_sums, self.num_rounds_of_a_site - self.num_sums, len(self.sites))
 
     @property
     def num_rounds_of_a_site(self) -> int:
         """Number of rounds that ask a site: one for each sum, and block of steps. The last block may be shorter."""
-        return self.num_sums + self._num_blocks
-
-    @property
-    def _num_blocks(self) -> int:
-        return -(-self.num_network_steps // (self.steps_per_round or 1))
+        return self.num_sums + -(-self.num_network_steps // (self.steps_per_round or 1))
 
     def asked(self, number: int) -> tuple[str, ...]:
         """Return the names of the sites that a round asks, by its number from 0."""
