@@ -74,8 +74,8 @@ class AbstractEstimator(abc.ABC):
         num_classes: public number of classes of your own labelled data. 10 is assumed if it is left out, since reading
             it from private labels would reveal something.
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilons add to this one.
-        roster: text file with the names of all people who may have records, one a line, for GSWGAN with unit "person":
-            each of them gets a critic, and nobody else does. Public, and made without a look at who has records.
+        roster: text file with the names of all people who may have records, one a line. Public, and made without a
+            look at who has some. Of GSWGAN with unit "person": each of these people gets a critic, and nobody else.
         start_from: public start: the file or folder of a released generator, or name or path of public records. On
             these the networks are trained first, without noise. The statement says so.
         start_steps: steps on these public records. Default: 500.
