@@ -45,17 +45,20 @@ class Method:
         on_images: options of its trainings on images, and `on_series` on series.
         on_series: see `on_images`.
         epsilons: at which alone it is measured, to save time; None for all.
+        least_classes: of the sets that it can learn from.
     """
 
     on_images: tuple[str, ...] = ()
     on_series: tuple[str, ...] = ()
     epsilons: tuple[str, ...] | None = None
+    least_classes: int = 0
 
 
 # At their default lengths the two GANs take 6 to 37 minutes for one set of pictures.
 SHORT = ("--num-steps", "300")
 METHODS = {
     "dp-mixture": Method(),
+    "labelled-mixture": Method(least_classes=2),
     "dp-merf": Method(),
     "gs-wgan": Method(on_images=SHORT, epsilons=("3", "10", "20")),
     "dp-cgan": Method(on_images=SHORT, on_series=SHORT, epsilons=("3", "10", "20")),
@@ -115,6 +118,7 @@ def planned(builds: Sequence[Build], sets: Sequence[str], methods: Sequence[str]
         for one in SETS
         if one.name in sets
         for method in methods
+        if len(one.classes) >= METHODS[method].least_classes
         for epsilon in epsilons or one.epsilons
         if epsilon in (METHODS[method].epsilons or [epsilon])
         for build in builds

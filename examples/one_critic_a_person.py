@@ -2,10 +2,8 @@
 
     python examples/one_critic_a_person.py
 
-Digits of scikit-learn are given to people who do not exist, four to each. Protected are all images of one person. A
-roster names everybody who may have records, and twenty who have none. By it each person gets a critic of their own: a
-secret key matches names and critics, one to one. All files are made in a folder that is gone afterwards.
-GOSSAMER_EXAMPLE_STEPS makes it shorter.
+Digits of scikit-learn go to 449 people who do not exist, four to each. All images of a person are protected. A public
+roster names 20 people more. By it each gets a critic of their own, in secret. GOSSAMER_EXAMPLE_STEPS makes it shorter.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ from gossamer.cli.main import main
 
 DELTA = 1e-5
 PAPER = {"num_critics": 1000, "noise_multiplier": 1.07, "num_steps": 20_000, "batch_size": 32}
-IMAGES_A_PERSON, NUM_WITHOUT = 4, 20
 
 
 def paper() -> dict[str, float]:
@@ -37,29 +34,19 @@ def paper() -> dict[str, float]:
     }
 
 
-def write_people(records: Path, roster: Path) -> None:
-    """Write digits with a made-up person each, and the public list of all who may have some, one name a line."""
-    flat, y = map(np.asarray, load_digits(return_X_y=True))
-    num_people = len(flat) // IMAGES_A_PERSON
-    people = [f"person {number}" for number in range(num_people + NUM_WITHOUT)]
-    kept = slice(num_people * IMAGES_A_PERSON)
-    images = (flat / 16).astype("float32").reshape(-1, 8, 8)
-    np.savez(records, x=images[kept], y=y[kept], person=np.repeat(people[:num_people], IMAGES_A_PERSON))
-    roster.write_text("\n".join(people) + "\n", encoding="utf-8")
-
-
 def trained(folder: Path) -> PrivacyStatement:
-    """Train on the made-up people, with one draw a step as in the paper and noise for epsilon 10: the statement."""
-    records, roster, run = folder / "people.npz", folder / "roster.txt", folder / "run"
-    write_people(records, roster)
-    num_steps = os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000")
-    words = f"--unit person --num-classes 10 --epsilon 10 --delta {DELTA} --recipe digits-cpu --num-steps {num_steps}"
-    as_paper = "--draws-per-step 1 --critics-per-draw none --batch-size 32 --plain"
-    files = ["--data", str(records), "--roster", str(roster), "--out", str(run)]
-    code = main(["train", "gs-wgan", *files, *words.split(), *as_paper.split()])
-    if code != 0:
+    """Train on made-up people, with one draw a step as in the paper and noise for epsilon 10: the statement."""
+    flat, y = map(np.asarray, load_digits(return_X_y=True))
+    images = (flat / 16).astype("float32").reshape(-1, 8, 8)
+    names = [f"person {number}" for number in range(449 + 20)]
+    np.savez(folder / "people.npz", x=images[: 449 * 4], y=y[: 449 * 4], person=np.repeat(names[:449], 4))
+    (folder / "roster.txt").write_text("\n".join(names), encoding="utf-8")
+    files = ["--data", f"{folder}/people.npz", "--roster", f"{folder}/roster.txt", "--out", f"{folder}/run"]
+    budget = f"--unit person --epsilon 10 --delta {DELTA} --num-steps {os.environ.get('GOSSAMER_EXAMPLE_STEPS', 1000)}"
+    settings = "--num-classes 10 --recipe digits-cpu --draws-per-step 1 --critics-per-draw none --batch-size 32 --plain"
+    if code := main(["train", "gs-wgan", *files, *budget.split(), *settings.split()]):
         raise SystemExit(code)
-    return load(run).statement
+    return load(folder / "run").statement
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def test_a_budget_at_a_tiny_delta_has_its_noise(gossamer: Any) -> None:
 def test_what_neither_accountant_proves_is_one_line_and_no_infinity(gossamer: Any, monkeypatch) -> None:
     words = ("account", "dp-cgan", "--delta", "1e-16", "--noise-multiplier", 3.0, *WORDS["dp-cgan"], "--json")
     monkeypatch.setattr("gossamer.privacy.accounting.composed_epsilon", lambda *_: float("inf"))
-    monkeypatch.setattr("gossamer.privacy.accounting._epsilon_by_rdp_accountant", lambda *_: float("inf"))
+    monkeypatch.setattr("gossamer.privacy.accounting.epsilon_by_orders", lambda *_: float("inf"))
     said = gossamer(*words)
     assert (said.code, said.out) == (2, "")
     assert said.err.strip().splitlines()[-1].startswith("gossamer: no finite epsilon is proved at delta 1e-16")

@@ -31,10 +31,25 @@ def study(gossamer: Gossamer, tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
-def contributed(gossamer: Gossamer, study: Path, name: str, *more: object) -> Any:
+def contributed(gossamer: Gossamer, study: Path, name: str, *more: object, state: str = "plan.json") -> Any:
     home = study.parent
     words = ("--site", name, "--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, *more)
-    return gossamer("federate", "contribute", study / "plan.json", *words)
+    return gossamer("federate", "contribute", study / state, *words)
+
+
+def all_rounds(gossamer: Gossamer, study: Path, num_rounds: int) -> list[Path]:
+    """Go from a plan to its release, and return the answers of the first site."""
+    first, state = [], "plan.json"
+    for number in range(1, num_rounds + 1):
+        for name in NAMES:
+            done = contributed(gossamer, study, name, "--cap", 6, state=state)
+            assert done.code == 0, done.err
+        files = [study / f"{name}-round-{number}.safetensors" for name in NAMES]
+        done = gossamer("federate", "combine", study / state, *files)
+        assert done.code == 0, done.err
+        first.append(files[0])
+        state = f"round-{number + 1}.safetensors"
+    return first
 
 
 def test_two_sites_make_a_release(gossamer: Gossamer, study: Path) -> None:
@@ -142,20 +157,10 @@ def test_two_sites_send_networks(gossamer: Gossamer, study: Path) -> None:
     done = gossamer("federate", "plan", "gs-wgan", *words)
     assert done.code == 0, done.err
     assert "2 private steps of each site in a round, 3 in all" in done.out
-    state = out / "plan.json"
-    for number in (1, 2):
-        files = []
-        for name in NAMES:
-            data = ("--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, "--cap", 6)
-            done = gossamer("federate", "contribute", state, "--site", name, *data)
-            assert done.code == 0, done.err
-            files.append(out / f"{name}-round-{number}.safetensors")
-        done = gossamer("federate", "combine", state, *files)
-        assert done.code == 0, done.err
-        state = out / f"round-{number + 1}.safetensors"
+    *_, last = all_rounds(gossamer, out, 2)
     shown = gossamer("federate", "show", out / "round-2.safetensors")
     assert "round 2 of 2 comes now: steps 3 to 3 of each site" in shown.out
-    assert "networks of" in gossamer("federate", "show", files[0]).out
+    assert "networks of" in gossamer("federate", "show", last).out
     assert "3 steps of 3" in gossamer("federate", "show", home / "north").out
     assert gossamer("verify", out).code == 0
     assert gossamer("sample", out, "--num-samples", 5, "--out", home / "drawn.npz").code == 0
@@ -175,19 +180,9 @@ def test_two_sites_send_sums_and_then_a_teacher(gossamer: Gossamer, study: Path)
     assert done.code == 0, done.err
     assert "labelled-mixture in 5 rounds" in done.out
     assert "3 rounds of one sum each, then 2 private steps of each site in a round, 6 in all" in done.out
-    state = out / "plan.json"
-    for number in range(1, 6):
-        files = []
-        for name in NAMES:
-            data = ("--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, "--cap", 6)
-            done = gossamer("federate", "contribute", state, "--site", name, *data)
-            assert done.code == 0, done.err
-            files.append(out / f"{name}-round-{number}.safetensors")
+    for number, file in enumerate(all_rounds(gossamer, out, 5), start=1):
         kind = "one noisy sum" if number < 4 else "networks of 16 tensors"
-        assert kind in gossamer("federate", "show", files[0]).out
-        done = gossamer("federate", "combine", state, *files)
-        assert done.code == 0, done.err
-        state = out / f"round-{number + 1}.safetensors"
+        assert kind in gossamer("federate", "show", file).out
     assert "round 3 of 5 comes now: covariances" in gossamer("federate", "show", out / "round-3.safetensors").out
     shown = gossamer("federate", "show", out / "round-5.safetensors").out
     assert "round 3: a sum of 20 numbers, from north, south" in shown

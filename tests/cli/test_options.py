@@ -82,15 +82,29 @@ def test_values_of_every_kind_are_read() -> None:
     )  # fmt: skip
 
 
-def test_none_takes_the_place_of_a_number_that_a_setting_may_lack() -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class Lacking:
-        most: int | None = 5
-        count: int = 5
+@dataclass(frozen=True, kw_only=True)
+class Lacking:
+    most: int | None = 5
+    count: int = 5
 
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    within: Lacking = field(default_factory=lambda: Lacking(most=None))
+
+
+def test_none_takes_the_place_of_a_number_that_a_setting_may_lack() -> None:
     assert read_arguments(Lacking, ["--most", "none"], program="test") == Lacking(most=None)
+    assert read_arguments(Around, ["--within.most", "none"], program="test") == Around()
+    assert read_arguments(Around, ["--within.most", "7"], program="test").within == Lacking(most=7)
     with pytest.raises(InputError, match="no whole number"):
         read_arguments(Lacking, ["--count", "none"], program="test")
+
+
+def test_a_verb_s_own_number_that_is_not_given_cannot_be_typed_as_none() -> None:
+    """Epsilon none would read as no bound on epsilon."""
+    with pytest.raises(InputError, match="'none' is no number"):
+        read("x --delta none")
 
 
 def test_what_is_not_given_stays_as_it_was() -> None:

@@ -134,3 +134,11 @@ def test_a_roster_that_is_too_long_is_refused_and_not_cut(tmp_path: Path, monkey
         Roster.read(path)
     monkeypatch.setattr("gossamer.data.roster._MAX_BYTES", 13)
     assert len(Roster.read(path)) == 2
+
+
+def test_a_roster_of_one_speaks_of_one_person(tmp_path: Path) -> None:
+    path = tmp_path / "roster.txt"
+    path.write_text("anna\n")
+    note = Roster.read(path).note
+    assert note.startswith("The 1 person is the one on a list of names")
+    assert "with 1 critic, one to one" in note

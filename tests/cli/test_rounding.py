@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gossamer.auditing.result import AuditResult
-from gossamer.cli import account, audit, train
+from gossamer.cli import account, announcing, audit
 from gossamer.cli.following import _announce_release
 from gossamer.cli.welcome import RunHere, State
 from gossamer.driving import claims
@@ -67,9 +67,9 @@ def places(tmp_path: Path) -> dict[str, str]:
     assert row is not None
     here = RunHere(path=tmp_path, state=State.FINISHED, data="digits", reading="", epsilon=TRUE, age_key=0.0)
     return {
-        "before a training": said(train._announce, STATEMENT, NoNotes(), TakenRecipe(name="own")),
+        "before a training": said(announcing.announce, STATEMENT, NoNotes(), TakenRecipe(name="own")),
         "after a training": said(_announce_release, SimpleNamespace(statement=STATEMENT, verdict=None), folder),
-        "on the way": said(train._show_milestones, (milestone,)),
+        "on the way": said(announcing.show_milestones, (milestone,)),
         "gossamer": str(here),
         "account": said(account._show, found),
         "audit": said(audit._show, (AUDIT,)),

@@ -81,7 +81,7 @@ def test_a_dry_run_that_looked_at_the_records_would_be_noticed(
     words = ("train", "dp-mixture", "--data", own, "--num-classes", 3, "--epsilon", 10, "--dry-run")
     honest = gossamer(*words).out
     seen: list[Any] = []
-    monkeypatch.setattr(train, "_announce", lambda statement, data, recipe: seen.append(data.train))
+    monkeypatch.setattr(train, "announce", lambda statement, data, recipe: seen.append(data.train))
     monkeypatch.setattr("gossamer.driving.rehearsal.stand_ins", lambda spec, number: seen[-1])
     assert gossamer(*words).out.splitlines()[-8:] != honest.splitlines()[-8:]
 

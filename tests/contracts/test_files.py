@@ -30,7 +30,7 @@ from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import TRAIN, WHOLE, AbstractSplit, PeopleSplit, RandomSplit, Rows, _people_of
 from gossamer.data.tables import LongColumns, WideColumns
-from gossamer.estimators.records import as_images, as_series
+from gossamer.estimators.arrays import as_images, as_series
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.partition import Partition
 from gossamer.mechanisms.poisson.plan import PoissonPlan

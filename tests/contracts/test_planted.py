@@ -410,7 +410,7 @@ def test_no_label_or_person_beside_an_array_is_told(caplog: pytest.LogCaptureFix
         assert not marks
 
 
-@pytest.mark.parametrize("module", ["gossamer.data.catalogue", "gossamer.estimators.records"])
+@pytest.mark.parametrize("module", ["gossamer.data.catalogue", "gossamer.estimators.arrays"])
 def test_a_message_that_showed_the_value_would_be_found(
     module: str, calls: dict[str, Call], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

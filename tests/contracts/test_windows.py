@@ -52,7 +52,7 @@ def test_the_default_of_old_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that forget that they are windows: the single window would be the unit, in 108 slots."""
     rows_of = windowed.rows_of_windows
     as_of_old = lambda *given: dataclasses.replace(rows_of(*given), usual_unit=Unit.RECORD)  # noqa: E731
-    monkeypatch.setattr("gossamer.estimators.records.rows_of_windows", as_of_old)
+    monkeypatch.setattr("gossamer.estimators.arrays.rows_of_windows", as_of_old)
     with pytest.raises(AssertionError):
         test_the_usual_unit_is_the_recording_in_count_price_and_statement()
 

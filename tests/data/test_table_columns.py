@@ -222,7 +222,7 @@ def test_people_as_any_text_of_pandas_are_people(tmp_path: Path, dtype: str) -> 
     rows = frame().assign(who=who)
     for source in (rows, *(written(tmp_path, suffix, rows, index=False) for suffix in (".csv", ".parquet"))):
         assert check(source, person_column="who").train.people.tolist() == [0, 1, 2] * 2
-    from gossamer.estimators.records import as_series
+    from gossamer.estimators.arrays import as_series
 
     for people in (who, who.array, who.to_numpy()):
         assert as_series(X, people=people).train.people.tolist() == [0, 1, 2] * 2  # type: ignore[arg-type]

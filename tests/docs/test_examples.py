@@ -194,9 +194,8 @@ def test_one_method_can_be_measured_again_alone() -> None:
 
 
 def test_examples_are_short() -> None:
-    # Two studies, three programs of Flower with certificates, and a paper's setting beside one of made-up people.
-    names = ("study", "heartbeats", "sites_by_flower", "one_critic_a_person")
-    larger = {ROOT / "examples" / f"{name}.py" for name in names}
+    # Two studies, and three programs of Flower with certificates.
+    larger = {ROOT / "examples" / f"{name}.py" for name in ("study", "heartbeats", "sites_by_flower")}
     for script in {*(ROOT / "examples").glob("*.py")} - larger:
         assert len(script.read_text(encoding="utf-8").splitlines()) < 60, script
 

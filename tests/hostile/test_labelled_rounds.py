@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from federated_sites import FEW_SLOTS, LABELLED, NEIGHBOURS, outcome, plan_for
+from federated_sites import FEW_SLOTS, LABELLED, NEIGHBOURS, gradient_lengths, outcome, plan_for
 from prices import priced_once
 from torch import Tensor
 
@@ -18,7 +18,6 @@ from gossamer.driving.federated import contributing
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError
-from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.methods.labelled_mixture.training import LabelledMixtureTraining
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
 
@@ -146,25 +145,10 @@ def test_a_hostile_plan_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("ledger.jsonl"))
 
 
-def gradient_lengths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Norms of the released gradients of a round of large weights, without noise."""
-    norms: list[float] = []
-    release = PoissonReleaser.release
-
-    def told(self: PoissonReleaser, *asked: Any) -> dict[str, Tensor]:
-        found = release(self, *asked)
-        norms.append(float(torch.cat([part.flatten() for part in found.values()]).norm()))
-        return found
-
-    monkeypatch.setattr(PoissonReleaser, "release", told)
-    content = state(FILLED["random"], lambda shape, rng: 1e4 * torch.randn(shape, generator=rng), NUM_SUMS + 1)
-    assert outcome(folder, content, NEIGHBOURS["as it is"])[0] == "answer"
-    return norms
-
-
 def test_gradients_are_clipped_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No record adds more than the clip to a sum, which is divided by the expected size of a sample."""
-    norms = gradient_lengths(tmp_path / "site", monkeypatch)
+    content = state(FILLED["random"], lambda shape, rng: 1e4 * torch.randn(shape, generator=rng), NUM_SUMS + 1)
+    norms = gradient_lengths(tmp_path / "site", monkeypatch, content)
     assert len(norms) == 3  # the first on made-up records, with noise
     assert 0 < max(norms[1:]) <= 12 * LABELLED.clip_norm / (12 * LABELLED.sample_rate) * (1 + 1e-6)
 

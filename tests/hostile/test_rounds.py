@@ -18,7 +18,7 @@ from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.federated.sending import SendingSums
 from gossamer.errors import InputError
-from gossamer.methods.dp_mixture.training import Mixture
+from gossamer.methods.dp_mixture.fit import Mixture
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
 
 Sums = Callable[[int, torch.Generator], Tensor]

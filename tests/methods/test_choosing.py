@@ -155,7 +155,7 @@ def test_own_records_of_any_kind_get_a_method_with_settings(spec: ImageSpec | Se
 def test_a_class_is_learnt_from_its_own_records(num_classes: int) -> None:
     """Of 2,400 icons in four classes DP-mixture drew far better ones than DP-MERF, which was chosen once."""
     spec = ImageSpec(channels=3, height=16, width=16, class_names=tuple(map(str, range(num_classes))))
-    found = chosen(PublicFacts(spec=spec, slots=PublicSlots(2400), epsilon=10.0))
+    found = chosen(PublicFacts(spec=spec, slots=PublicSlots(2400), epsilon=1.0))
     as_many = {4: 10_000, 10: 1_000}[num_classes]
     assert {row.num_slots for row in found.rows} == {as_many}
     assert found.method.name == {4: "dp-mixture", 10: "dp-merf"}[num_classes]

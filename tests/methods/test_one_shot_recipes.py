@@ -15,6 +15,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
 from gossamer.methods.method import Method
 from gossamer.methods.trained import GeneratorRecipe
@@ -89,6 +90,16 @@ def test_own_images_of_any_shape_are_drawn(method: Method[Any], spec: ImageSpec)
         pass
     assert run.is_over
     assert run.trained().sample(3)[0].shape == (3, *spec.shape)
+
+
+@pytest.mark.parametrize(
+    ("channels", "num_records", "expected"),
+    [(1, 5, 5), (1, 1_000, 20), (1, 4_000, 40), (1, 60_000, 40), (3, 1_000, 35), (3, 4_000, 69), (3, 60_000, 69)],
+)
+def test_more_records_and_colours_have_more_directions(channels: int, num_records: int, expected: int) -> None:
+    config = DP_MIXTURE.settings_for(ImageSpec(channels=channels, height=32, width=32), num_records)
+    assert isinstance(config, DPMixtureConfig)
+    assert config.generator.num_directions == expected
 
 
 def test_the_recipe_before_of_clothes_makes_the_same_releases_and_draws_otherwise() -> None:

@@ -13,7 +13,7 @@ from dp_accounting import pld
 from scipy import signal
 
 from gossamer.errors import InputError, PrivacyError
-from gossamer.privacy import accounting, composition, loss_grid
+from gossamer.privacy import accounting, composition, loss_grid, rdp
 from gossamer.privacy.accounting import (
     _last_within,
     calibrate_noise_multiplier,
@@ -210,7 +210,7 @@ def test_one_gaussian_costs_what_dp_accounting_says_to_the_last_bit(noise: float
 
 def test_the_orders_are_those_that_dp_accounting_takes_and_more() -> None:
     theirs = dp_accounting.rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS
-    assert list(accounting._USUAL_ORDERS) == theirs
+    assert list(rdp._USUAL_ORDERS) == theirs
 
 
 @pytest.mark.parametrize("interval", [1e-4, 1e-2, 3.0])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.methods.dp_cgan.settings import DPCGANConfig
 from gossamer.methods.dp_merf.settings import DPMERFConfig
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig
@@ -192,3 +194,18 @@ def outcome(folder: Path, content: bytes, held: RecordSet) -> tuple[Any, ...]:
     sent = Contribution.read(answer.content, "answer").tensors
     is_finite = all(bool(one.isfinite().all()) for one in sent.values())
     return "answer", tuple((name, tuple(one.shape)) for name, one in sorted(sent.items())), is_finite
+
+
+def gradient_lengths(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[float]:
+    """Norms of the gradients that a site releases in a round, without noise but for the trial on made-up records."""
+    norms: list[float] = []
+    release = PoissonReleaser.release
+
+    def told(self: PoissonReleaser, *asked: Any) -> dict[str, Tensor]:
+        found = release(self, *asked)
+        norms.append(float(torch.cat([part.flatten() for part in found.values()]).norm()))
+        return found
+
+    monkeypatch.setattr(PoissonReleaser, "release", told)
+    assert outcome(folder, content, NEIGHBOURS["as it is"])[0] == "answer"
+    return norms

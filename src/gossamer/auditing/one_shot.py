@@ -201,6 +201,7 @@ def _candidates(contribution: Contribution) -> list[tuple[Slots, Slots]]:
     reach = _TOO_LONG * contribution.radius
 
     def content(cosine: float, group: int) -> Slots:
+        """Return a slot with one vector, too long, at an angle to the first axis. It is empty if the cosine is nan."""
         vector = torch.zeros(1, contribution.dim, dtype=torch.float64)
         vector[0, 0] = reach * cosine
         if contribution.dim > 1:

@@ -24,6 +24,11 @@ def defer(name: str) -> None:
     loader, package = spec.loader, importlib.util.module_from_spec(spec)
 
     def find(asked: str) -> Any:
+        """Return a module of the package, or else an attribute of the package, which is then loaded whole.
+
+        Raises:
+            AttributeError: it has no such attribute.
+        """
         if asked.startswith("__"):
             raise AttributeError(f"module {name!r} has no attribute {asked!r}")
         if importlib.util.find_spec(f"{name}.{asked}") is not None:

@@ -45,7 +45,7 @@ class FormChoice:
         classes: names of the classes, in order: 0,1,2. Default: records without labels
         low: public lower bound of series, one for all channels or one for each
         high: public upper bound of series, likewise
-        sample_rate: of series, in Hz
+        sample_rate: of series, samples a second, Hz
         channel_names: of series, one for each channel
         unit: content of a slot: one record, or all records of one person or of one recording
         recipe: name of the settings to start from. Default: by shape and slots

@@ -76,9 +76,12 @@ class Setting:
 
     @property
     def takes(self) -> Value:
-        """The kind of value that an option takes."""
-        is_number = type(self.value) in (int, float)
-        return _or_none(value_of(self.hint)) if is_number and _admits_none(self.hint) else value_of(self.hint)
+        """The kind of value that an option takes: none, too, in the place of a number that settings may lack."""
+        value = value_of(self.hint)
+        # A verb's own option that lacks a number takes no none: --epsilon none is not the wish for its default.
+        has_number = type(self.value) in (int, float) or (self.value is None and len(self.path) > 1)
+        is_number = value.metavar in (_PLAIN[int].metavar, _PLAIN[float].metavar)
+        return _or_none(value) if has_number and is_number and _admits_none(self.hint) else value
 
     @property
     def kind(self) -> Any:

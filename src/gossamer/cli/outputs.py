@@ -44,6 +44,11 @@ class _Output(io.FileIO):
         self._has_failed = False
 
     def write(self, data: Any) -> int:
+        """Write bytes and return their number. Without a reader all of them count as written.
+
+        Raises:
+            OSError: the first time that it cannot be written for another reason.
+        """
         try:
             return super().write(data)
         except OSError as error:

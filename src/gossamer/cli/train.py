@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
+from gossamer.cli.announcing import advise, announce, show_milestones
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
 from gossamer.cli.beforehand import DEFAULT_EPSILON, Begun, check_words, possible_settings, settings_in
 from gossamer.cli.networks import AS_IN_RECIPE, NetworkChoice
@@ -26,12 +24,11 @@ from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import check_roster, check_unit, describe_prospect, describe_unit
+from gossamer.driving.protection import check_roster, check_unit
 from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.choosing import AUTO, AUTO_SUMMARY, PublicFacts, chosen
 from gossamer.methods.method import FROM_FILE, Method, Recipe, TakenRecipe
@@ -41,7 +38,6 @@ from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.slots import PublicSlots
-from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
@@ -52,11 +48,6 @@ if TYPE_CHECKING:
     from gossamer.methods.training import AbstractTraining
 
 C = TypeVar("C")
-
-TUNING_NOTE = (
-    "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
-    "private data is tuning: no statement covers it."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,16 +237,16 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         milestones = _milestones(asked, method, training.plan, delta)
     prepared = _prepared_start(asked, method, config, data)
     if process_number() == 0:
-        _announce(training.statement, data, recipe)
+        announce(training.statement, data, recipe)
         if training.sizes:
             print(f"sizes: {training.sizes}")
         for sentence in prepared.facts.sentences:
             print(f"public: {sentence}")
         if asked.epsilon is None and asked.method.noise_multiplier is None:
             print(f"epsilon: {DEFAULT_EPSILON:g}, the default, since --epsilon was not given")
-        _advise(training, data)
+        advise(training, data)
         if milestones:
-            _show_milestones(milestones)
+            show_milestones(milestones)
     if asked.dry_run or asked.out is None:
         show_rehearsal(method, config, data.train.spec, slots, device, training.statement.epsilon)
         print("the time is being measured on random records: about 20 seconds at most", file=sys.stderr)
@@ -347,52 +338,6 @@ def _milestones(asked: Train[Any], method: Method[Any], plan: AbstractPlan, delt
         at_step=asked.save_at_step,
         target_epsilon=_target(asked) if asked.method.noise_multiplier is None else None,
     )
-
-
-def _show_milestones(milestones: Sequence[Milestone]) -> None:
-    """Print a table of the milestones asked for, their steps, and the epsilon that is really spent there."""
-    table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
-    for milestone in milestones:
-        table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
-    Console().print(table)
-    print(TUNING_NOTE)
-
-
-def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe) -> None:
-    """Print the claim before anything is spent: the figures of the statement itself."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("recipe", recipe.describe())
-    table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
-    if statement.epsilon_rdp is not None:
-        table.add_row("epsilon by RDP (looser)", shown_epsilon(statement.epsilon_rdp))
-    slots = f"one over the number of slots: {1 / statement.num_slots:.2g}"
-    table.add_row("delta", f"{statement.delta:g} ({slots})")
-    table.add_row("noise multiplier", f"{statement.noise_multiplier:.5g}")
-    table.add_row("slots", str(statement.num_slots))
-    for name, value in statement.parameters:
-        table.add_row(name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    if data.columns is not None:
-        print(f"read as: {data.columns.sentence}")
-    for sentence in data.public_notes:
-        print(f"public: {sentence}")
-    if data.unread:
-        print(f"not read: {', '.join(data.unread)}")
-
-
-def _advise(training: AbstractTraining, data: RecordData) -> None:
-    """Say whom the guarantee is for, and how much it can buy at this number of slots. All of it is public."""
-    plan = training.plan
-    said = describe_unit(data, plan.unit.value)
-    if said is not None:
-        print(said)
-    for remark in training.remarks:
-        print(remark)
-    # For trainings on records the bound says too little to be worth a line.
-    if plan.unit.is_group or plan.step_names:
-        prospect = training.prospect()
-        if plan.unit.is_group or prospect.ratio < CLEAR_RATIO:
-            print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:

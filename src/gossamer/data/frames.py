@@ -163,6 +163,11 @@ def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
     places = {str(name): place for place, name in enumerate(frame.columns)}
 
     def gather(numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+        """Return the columns of these names as a table of pyarrow, those of words as names.
+
+        Raises:
+            InputError: a column holds nested values, or names that break the rule for names.
+        """
         import pyarrow
 
         kept = {name: _values_of(frame.iloc[:, places[name]]) for name in (*numbers, *times)}

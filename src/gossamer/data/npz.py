@@ -163,6 +163,11 @@ def read_pixels(
     axis = check_pixel_header(header, layout, at, choice)
 
     def channels_second() -> Iterator[np.ndarray]:
+        """Yield the blocks as (records, channels, height, width) with their stored values, floats checked.
+
+        Raises:
+            InputError: a float lies outside [0, 1].
+        """
         start = 0
         for block in blocks:
             if block.dtype.kind == "f":

@@ -102,8 +102,10 @@ class Roster:
     @property
     def note(self) -> str:
         """The sentence for the statement."""
+        number = len(self)
+        people, critics = ("people are those", "critics") if number > 1 else ("person is the one", "critic")
         return (
-            f"The {len(self)} people are those on a list of names, which the user says is public and was made without "
-            f"a look at who has records. A secret key matches these names with {len(self)} critics, one to one. Who of "
-            "them has records is not public. Nobody else can come, and what is on the list is not protected."
+            f"The {number} {people} on a list of names, which the user says is public and was made without a look at "
+            f"who has records. A secret key matches these names with {number} {critics}, one to one. Who of them has "
+            "records is not public. Nobody else can come, and what is on the list is not protected."
         )

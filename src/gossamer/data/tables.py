@@ -152,6 +152,7 @@ class _Groups:
 
     @classmethod
     def of(cls, names: RowNames) -> _Groups:
+        """Sort rows by their series, in the order in which the series begin. Rows of a series keep their order."""
         _, first, inverse = np.unique(names.numbers, return_index=True, return_inverse=True)
         rank = np.empty(len(first), dtype=np.int64)
         rank[np.argsort(first)] = np.arange(len(first))

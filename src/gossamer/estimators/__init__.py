@@ -1,11 +1,12 @@
 """Fit and sample in few lines: every method after the habit of scikit-learn, in numpy's terms."""
 
 from gossamer.driving.generator_file import load_generator, write_generator_file
+from gossamer.estimators.arrays import as_images, as_series
 from gossamer.estimators.choosing import fit
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture, LabelledMixture
 from gossamer.estimators.planned import PlannedTraining
-from gossamer.estimators.records import as_images, as_series, load_series
+from gossamer.estimators.records import load_series
 from gossamer.estimators.released import ReleasedGenerator, load
 from gossamer.estimators.scores import EvaluationScores
 from gossamer.estimators.views import SyntheticDataset

@@ -10,8 +10,8 @@ import numpy as np
 
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.errors import InputError, told
-from gossamer.estimators.records import whole
 from gossamer.estimators.tables import Said
+from gossamer.estimators.values import whole
 from gossamer.evaluation.comparison import in_order, reference_of
 from gossamer.evaluation.record import NOT_COVERED, Evaluation
 from gossamer.evaluation.score import Score

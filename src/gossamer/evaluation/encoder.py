@@ -280,6 +280,7 @@ class _Network(nn.Module):
         return self.head(self.features(x))
 
     def initialise(self, rng: torch.Generator) -> None:
+        """Draw the weights of all layers anew from `rng`, by He's rule for rectifiers, and set biases to 0."""
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)

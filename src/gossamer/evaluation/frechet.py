@@ -256,6 +256,7 @@ def _clouds(
     least = 2 if most_parts == 1 else _NUM_BLOCKS
 
     def check_number(name: str, num_samples: int, num_features: int) -> None:
+        """Refuse a set with fewer samples than a distance, or a covariance of full rank, needs."""
         if num_samples < least:
             raise InputError(f"{name}: {num_samples} samples; a Frechet distance needs at least {least}")
         if num_samples < most_parts * num_features and not permit_few_samples:

@@ -72,6 +72,7 @@ def manifold_scores(
         raise InputError(f"num_neighbours must be at least 1, not {num_neighbours}")
 
     def check_number(name: str, num_samples: int, num_features: int) -> None:
+        """Refuse a set in which a sample has too few others to be its neighbours."""
         if num_samples <= num_neighbours:
             least = num_neighbours + 1
             raise InputError(
@@ -82,6 +83,7 @@ def manifold_scores(
     rng = np.random.default_rng(seed)
 
     def score(name: str, values: NDArray[np.float64], reference: str) -> Score:
+        """Return the mean of a value for each sample, (samples,), with its interval."""
         source = (
             f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over the "
             "samples that are averaged, with the neighbourhoods held fixed."

@@ -88,6 +88,7 @@ class ImageAnswers(AbstractEvidence):
         real, drawn = [(REAL, seed) for seed in seeds], [(set_name(target, seed), seed) for seed in seeds]
 
         def side(suffix: str, fits: Sequence[tuple[str, int]], test: str) -> Side:
+            """Gather the labels that classifiers trained on sets, each with a seed, gave to a test set."""
             numbers = {name: len(sets[name].labels) for name in (fits[0][0], test)}
             num_real = sum(number for name, number in numbers.items() if name in (REAL, TEST))
             learnt, tested = ("real" if name in (REAL, TEST) else "synthetic" for name in numbers)

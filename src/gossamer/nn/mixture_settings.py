@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
@@ -15,6 +15,7 @@ from gossamer.nn.views import cosine_basis, low_frequencies, plane
 if TYPE_CHECKING:
     from torch import Tensor
 
+N = TypeVar("N", int, float)
 
 _BLOCK = 8
 
@@ -53,9 +54,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         Raises:
             InputError: it was left to the noise of a training, and none has settled it.
         """
-        if self.num_components is None:
-            raise InputError("num_components is not chosen yet: calibrate the settings to an epsilon first")
-        return self.num_components
+        return _settled("num_components", self.num_components)
 
     @property
     def kept_radius(self) -> float:
@@ -64,9 +63,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         Raises:
             InputError: it was left to the noise of a training, and none has settled it.
         """
-        if self.radius is None:
-            raise InputError("radius is not chosen yet: calibrate the settings to an epsilon first")
-        return self.radius
+        return _settled("radius", self.radius)
 
     @property
     @abc.abstractmethod
@@ -156,3 +153,10 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         # Privacy: an ordinary product would round one record's coefficients by the number of other records.
         coefficients = matmul_of_rows(standard.flatten(start_dim=2) - self.ground, basis).to(samples)
         return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
+
+
+def _settled(name: str, size: N | None) -> N:
+    """Return a size, or refuse to go on if the noise of a training is still to decide it."""
+    if size is None:
+        raise InputError(f"{name} is not chosen yet: calibrate the settings to an epsilon first")
+    return size

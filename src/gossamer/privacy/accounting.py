@@ -6,18 +6,15 @@ second, independent upper bound. No valid accountant can come below the figure o
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import itertools
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import scipy
 from dp_accounting.dp_event import DpEvent
-from dp_accounting.privacy_accountant import NeighboringRelation
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
@@ -29,10 +26,10 @@ from gossamer.privacy.composition import (
     leading_order,
     lone_gaussian,
 )
-from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, ReplacedPoissonPart, find_adjacency, flatten
+from gossamer.privacy.events import OneOfManyPart, find_adjacency, flatten
 from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision
 from gossamer.privacy.one_of_many import AbstractFixedPair
-from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
+from gossamer.privacy.rdp import ORDERS, SPARSE_ORDERS, epsilon_by_orders, replaced_epsilon_by_orders
 
 EventOfNoise = Callable[[float], DpEvent]
 EventOfSteps = Callable[[int], DpEvent]
@@ -41,12 +38,6 @@ PLD_ACCOUNTANT = "PLD (connect-the-dots, FFT)"
 RDP_ACCOUNTANT = "RDP (dp-accounting)"
 RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
-
-# For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
-_SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 512, 1024, 4096)))
-# Those that dp-accounting takes by itself, in words of our own, since its module imports much.
-_USUAL_ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 64), 128, 256, 512, 1024)
-_ORDERS = tuple(sorted({1.02, 1.05, *_USUAL_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
 
 _NOISE_LIMITS = (1e-4, 1e8)
 _MAX_STEPS = 10**9
@@ -164,7 +155,7 @@ def profile_by_pld(event: DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBoun
     )
 
 
-def epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...] = _ORDERS) -> EpsilonBound:
+def epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...] = ORDERS) -> EpsilonBound:
     """Compute epsilon by Rényi differential privacy, which is looser than the PLD and independent of it.
 
     dp-accounting computes it, except for Poisson samples priced for a replacement: dp-accounting has no formula for
@@ -183,9 +174,9 @@ def epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...] = _OR
     """
     adjacency = _check(event, delta)
     if adjacency is Adjacency.REPLACE_ONE:
-        epsilon, accountant = _replaced_epsilon_by_rdp(event, delta, orders), RDP_OF_REPLACED
+        epsilon, accountant = replaced_epsilon_by_orders(event, delta, orders), RDP_OF_REPLACED
     else:
-        epsilon, accountant = _epsilon_by_rdp_accountant(event, delta, orders, adjacency), RDP_ACCOUNTANT
+        epsilon, accountant = epsilon_by_orders(event, delta, orders, adjacency), RDP_ACCOUNTANT
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
@@ -280,7 +271,7 @@ class _SearchOfOrders:
     an infinite one. So the lowest order and that of the start are always tried.
     """
 
-    _LOWEST, _START = 0, _SPARSE_ORDERS.index(2.0)
+    _LOWEST, _START = 0, SPARSE_ORDERS.index(2.0)
 
     def __init__(self) -> None:
         self._place = self._START
@@ -290,7 +281,7 @@ class _SearchOfOrders:
 
         @functools.cache
         def epsilon_at(place: int) -> float:
-            return epsilon_by_rdp(event, delta, (_SPARSE_ORDERS[place],)).epsilon
+            return epsilon_by_rdp(event, delta, (SPARSE_ORDERS[place],)).epsilon
 
         # Each move lowers epsilon. At the same epsilon it lowers the place.
         while (best := min(self._tried(), key=epsilon_at)) != self._place:
@@ -300,14 +291,14 @@ class _SearchOfOrders:
     def exact(self, event: DpEvent, delta: float) -> EpsilonBound:
         """Compute epsilon at the lowest orders, and at all between the neighbours of the best of a few."""
         self.coarse(event, delta)
-        lowest, least = _SPARSE_ORDERS[self._LOWEST], _SPARSE_ORDERS[max(self._place - 1, self._LOWEST)]
-        most = _SPARSE_ORDERS[self._place + 1] if self._place + 1 < len(_SPARSE_ORDERS) else math.inf
-        orders = tuple(order for order in _ORDERS if least <= order <= most or order <= lowest)
+        lowest, least = SPARSE_ORDERS[self._LOWEST], SPARSE_ORDERS[max(self._place - 1, self._LOWEST)]
+        most = SPARSE_ORDERS[self._place + 1] if self._place + 1 < len(SPARSE_ORDERS) else math.inf
+        orders = tuple(order for order in ORDERS if least <= order <= most or order <= lowest)
         return epsilon_by_rdp(event, delta, orders)
 
     def _tried(self) -> list[int]:
         """Return the places to compare, in order."""
-        places = range(len(_SPARSE_ORDERS))
+        places = range(len(SPARSE_ORDERS))
         return [place for place in places if abs(place - self._place) <= 1 or place in (self._LOWEST, self._START)]
 
 
@@ -369,61 +360,6 @@ def _between(low: int, high: int, below: float, above: float, target: float) -> 
 def _check(event: DpEvent, delta: float) -> Adjacency | None:
     check_delta_range(delta)
     return find_adjacency(event)
-
-
-def _epsilon_by_rdp_accountant(
-    event: DpEvent, delta: float, orders: tuple[float, ...], adjacency: Adjacency | None
-) -> float:
-    # Privacy: under REPLACE_ONE dp-accounting 0.6.0 reads a Gaussian's multiplier as noise / sensitivity here, which is
-    # our meaning, but as noise / clip in its PLD accountant (issue 378 there); golden tests hold this line.
-    from dp_accounting.rdp import RdpAccountant  # not at the beginning: it imports scipy.special
-
-    is_slot = adjacency is Adjacency.SLOT
-    relation = NeighboringRelation.REPLACE_ONE if is_slot else NeighboringRelation.ADD_OR_REMOVE_ONE
-    accountant = RdpAccountant(orders=orders, neighboring_relation=relation)
-    with _orders_left_out_in_silence():
-        accountant.compose(event)
-    return float(accountant.get_epsilon(delta))
-
-
-@contextlib.contextmanager
-def _orders_left_out_in_silence() -> Iterator[None]:
-    """Silence dp-accounting's line for each order with a series that does not converge, and no other line.
-
-    Privacy: for such an order `_compute_log_a_frac` returns infinity. Every order gives an upper bound, that order an
-    infinite one. Epsilon is the least of the bounds. Without that order epsilon can only be larger, and remains an
-    upper bound.
-    """
-    logger = logging.getLogger("absl")
-    logger.addFilter(_says_more_than_an_order_left_out)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_says_more_than_an_order_left_out)
-
-
-def _says_more_than_an_order_left_out(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith("_compute_log_a_frac failed to converge")
-
-
-def _replaced_epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...]) -> float:
-    from dp_accounting.rdp import compute_epsilon  # as above
-
-    parts = tuple(flatten(event))
-    divergences = [sum(_renyi_divergence(part, order) for part in parts) for order in orders]
-    return float(compute_epsilon(orders, divergences, delta)[0])
-
-
-def _renyi_divergence(part: Part, order: float) -> float:
-    """Compute the Rényi divergence of all repetitions of one part of an event that is priced for a replacement."""
-    match part:
-        case ReplacedPoissonPart():
-            pair = ReplacedPoissonPair(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
-            return part.count * pair.log_moment(order) / (order - 1.0)
-        case GaussianPart():
-            return part.count * order / (2.0 * part.noise_multiplier**2)
-        case _:
-            raise PrivacyError(f"a {type(part).__name__} is not priced for the replacement of one unit")
 
 
 def _calibrate(

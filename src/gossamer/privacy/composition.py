@@ -114,6 +114,7 @@ def _gaussian_epsilon(noise_multiplier: float, delta: float) -> float:
     """
 
     def log_excess(epsilon: float) -> float:
+        """Compute the logarithm of the profile over delta, which falls with epsilon and is 0 at the root."""
         centre = epsilon * noise_multiplier + 1 / (2 * noise_multiplier)
         first = scipy.special.log_ndtr(1 / noise_multiplier - centre)
         second = epsilon + scipy.special.log_ndtr(-centre)

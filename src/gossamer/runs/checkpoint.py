@@ -211,6 +211,7 @@ class _Digested:
         self.error: BaseException | None = None
 
     def write(self, content: bytes) -> int:
+        """Write and digest some bytes, and return the number of bytes that the file took."""
         try:
             self.digest.update(content)
             return self._file.write(content)

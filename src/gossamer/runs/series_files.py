@@ -90,6 +90,7 @@ def write_series_table(
     names = np.array(spec.class_names, dtype=object)
 
     def tables() -> Iterator[pyarrow.Table]:
+        """Yield each piece of the series as a table, with the names of classes in place of their numbers."""
         for first, piece in Pieces.of(x).numbered():
             labels = None if y is None else y[first : first + len(piece)]
             found = table_columns(in_own_units(piece, spec), labels, spec, layout, first)

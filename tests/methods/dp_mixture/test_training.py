@@ -18,8 +18,9 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.dp_mixture.fit import Mixture, _with_signs
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan
-from gossamer.methods.dp_mixture.training import DPMixtureReport, DPMixtureTraining, Mixture, _with_signs
+from gossamer.methods.dp_mixture.training import DPMixtureReport, DPMixtureTraining
 from gossamer.methods.records_expected import RecordsExpected
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.postures import AsItStands, Upright

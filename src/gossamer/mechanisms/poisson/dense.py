@@ -71,6 +71,11 @@ class DenseLosses:
         }
 
         def mean_loss(taps: Tensors, *unit: Tensor) -> tuple[Tensor, Tensors]:
+            """Compute the mean loss of one unit's records, with the inputs that its layers see.
+
+            Raises:
+                ValueError: a layer was not asked, so its factor would be missing.
+            """
             with self._tapped(taps) as seen:
                 loss = self.losses(parameters, *unit).mean()
             if seen.keys() != taps.keys():
@@ -104,6 +109,8 @@ class DenseLosses:
         seen: Tensors = {}
 
         def hook_of(name: str) -> Callable[..., Tensor]:
+            """Make a hook that keeps the input of a layer and adds the tap to its output."""
+
             def hook(module: nn.Module, asked: tuple[Any, ...], output: Tensor) -> Tensor:
                 if name in seen or output.shape != taps[name].shape:
                     raise ValueError(f"the dense layer {name} must be asked once for each record")

@@ -203,6 +203,14 @@ def semi_definite(matrices: Tensor) -> Tensor:
     return (vectors * values.clamp_min(_LEAST_VARIANCE)[..., None, :]) @ vectors.mT
 
 
+def symmetric_root(matrices: Tensor) -> Tensor:
+    """Return A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
+    import torch
+
+    values, vectors = torch.linalg.eigh(matrices)
+    return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+
+
 def _blended(sums: Tensor, counts: Tensor, fallback: Tensor, equal: Tensor) -> Tensor:
     """Compute ``(sums + equal fallback) / (counts + equal)``, semi-definite."""
     weight = equal[..., None, None]

@@ -227,12 +227,11 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     The ground is middle grey, and the radius of means is the distance from it to black and to white. So no image is
     shrunk when its level is learnt. Contrast is left as drawn, because nothing is known of the images. Fewer records
     get fewer directions, because the noise then has fewer coordinates, and it decides the radius of frequencies.
-    Colours get as many for each channel: they vary
-    by themselves, and would take those of the shapes.
+    Colours get more by the root of their channels: they vary by themselves, and would take those of the shapes.
     """
     if isinstance(spec, SeriesSpec):
         return _for_series(spec, num_records)
-    directions = max(5, min(40, round(spec.shape[0] * math.sqrt(num_records / 20))))
+    directions = max(5, round(math.sqrt(spec.shape[0]) * min(40, math.sqrt(num_records / 2.5))))
     generator = replace(OWN.generator, num_directions=directions)
     config = replace(OWN, records=RecordsExpected.of(spec), generator=generator)
     return Recipe(name="own", summary="own images, a minute on one core", config=config)

@@ -38,7 +38,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNetGeneratorConfig(AbstractGeneratorConfig):
+class AbstractConvGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of a generator out of convolutions, which its width alone sizes.
+
+    Args:
+        width: channels of its layers, at least 1.
+    """
+
+    width: int
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetGeneratorConfig(AbstractConvGeneratorConfig):
     """Settings of `ResNetGenerator`.
 
     Args:
@@ -46,9 +60,6 @@ class ResNetGeneratorConfig(AbstractGeneratorConfig):
     """
 
     width: int = 256
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> ResNetGenerator:
         """Build a new generator, its weights drawn from `rng`."""
@@ -58,7 +69,7 @@ class ResNetGeneratorConfig(AbstractGeneratorConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANGeneratorConfig(AbstractGeneratorConfig):
+class DCGANGeneratorConfig(AbstractConvGeneratorConfig):
     """Settings of `DCGANGenerator`.
 
     Args:
@@ -66,9 +77,6 @@ class DCGANGeneratorConfig(AbstractGeneratorConfig):
     """
 
     width: int = 64
-
-    def __post_init__(self) -> None:
-        checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
         """Build a new generator, its weights drawn from `rng`."""
