@@ -34,6 +34,7 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.contributions import Contribution, GroupedMoments, GroupedVectors
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.pieces import whole
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units
@@ -370,8 +371,9 @@ class PredictsByTheAnswers(SumOfManyReleaser):
     """A centre that saw records: the mean of the answers of all critics is put in its place."""
 
     def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
-        every, groups = torch.arange(self.plan.num_critics), range(self.plan.draws_per_step)
-        seen = torch.stack([ask(every, torch.full_like(every, group)).mean(dim=0) for group in groups])
+        every = torch.arange(self.plan.num_critics)
+        groups = [torch.full_like(every, group) for group in range(self.plan.draws_per_step)]
+        seen = torch.stack([whole(ask(every, group), group).mean(dim=0) for group in groups])
         return super().release(step, ask, seen.flatten(end_dim=1))
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.gs_wgan.centre import NoCentre, TwinsTakenAway
 from gossamer.methods.gs_wgan.data_signal import DataSignal, _compared, measure, question_of, twins_of
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
@@ -77,7 +78,8 @@ def answers(config: GSWGANConfig, records: RecordSet, question: Question) -> Ten
     critics = PrivateCritics(config, records, Unit.RECORD, CONTEXT)
     for _ in critics.enter(0, question.pool):
         pass
-    return critics.answer(torch.arange(K), torch.zeros(K, dtype=torch.int64), question).flatten(start_dim=1)
+    groups = torch.zeros(K, dtype=torch.int64)
+    return whole(critics.answer(torch.arange(K), groups, question), groups).flatten(start_dim=1)
 
 
 def energy_over_chance(config: GSWGANConfig, records: RecordSet, pool: Tensor | None = None) -> float:

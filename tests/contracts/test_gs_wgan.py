@@ -26,6 +26,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.partition import Partition, ShardTable, deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
+from gossamer.mechanisms.pieces import Answers, whole
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
@@ -226,7 +227,8 @@ def summed(
     door = SumOfManyReleaser(plan, noise, chunk_size=chunk_size, gate=StepGate(plan))
     found = []
     for critics, groups, counts in door._chunks(door._included(step)):
-        found.append((critics[counts], groups[counts], ask(critics, groups)[counts]))
+        answers = whole(ask(critics, groups), groups)
+        found.append((critics[counts], groups[counts], answers[counts]))
     critics, groups, answers = (torch.cat(part) for part in zip(*found, strict=True))
     return critics, groups, answers
 
@@ -344,7 +346,7 @@ def with_critics(kind: type[PrivateCritics]) -> type[GSWGANTraining]:
 class UpdatesTheDrawn(PrivateCritics):
     """Stored critics learn when, and only when, they are drawn: as in the published code."""
 
-    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Answers:
         side, shards = self._present()
         assert isinstance(side, TrainedSide)
         assert side.critics is not None
@@ -357,7 +359,7 @@ class UpdatesTheDrawn(PrivateCritics):
 class IteratesOnAnswering(PrivateCritics):
     """Spectral norms of a stored critic turn whenever it is asked."""
 
-    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Answers:
         side, _ = self._present()
         assert isinstance(side, TrainedSide)
         assert side.critics is not None
@@ -400,7 +402,7 @@ class RoundsByPlace(PrivateCritics):
     """The last critics of a chunk are rounded otherwise than the first, as kernels do, only more so."""
 
     def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
-        answers = super().answer(critics, groups, question)
+        answers = whole(super().answer(critics, groups, question), groups)
         return answers * (1 + 2.0**-10 * torch.arange(len(critics))).view(-1, *(1,) * (answers.dim() - 1))
 
 
@@ -408,7 +410,7 @@ class OneScaleForAll(PrivateCritics):
     """Answers are divided by the mean norm of all critics' answers: a statistic that they share."""
 
     def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
-        answers = super().answer(critics, groups, question)
+        answers = whole(super().answer(critics, groups, question), groups)
         return answers / answers.flatten(start_dim=2).norm(dim=2).mean()
 
 

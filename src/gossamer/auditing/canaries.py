@@ -19,6 +19,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.pieces import whole
 from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
@@ -164,12 +165,12 @@ class CanarySumOfMany(CanaryCritics):
         Around a public centre a canary pushes from the centre on. The evidence is the release less the centre.
         """
         if centre is None:
-            planted: Ask = lambda critics, groups: self._planted(critics, ask(critics, groups))  # noqa: E731
+            planted: Ask = lambda critics, groups: self._planted(critics, whole(ask(critics, groups), groups))  # noqa: E731
             return self._listen(self._door.release(step, planted))
         of_group = centre.unflatten(0, (self.plan.draws_per_step, -1))
 
         def planted_around(critics: Tensor, groups: Tensor) -> Tensor:
-            answers = ask(critics, groups)
+            answers = whole(ask(critics, groups), groups)
             around = of_group.to(answers)[groups.to(answers.device)]
             return self._planted(critics, answers - around) + around
 

@@ -43,8 +43,10 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
     return clipped.reshape(vectors.shape)
 
 
-def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) -> Tensor:
-    r"""Compute ``sum_u counts_u round(g_u min(1, C' / |g_u|) / spacing)`` of rows g_u, for several sums at once.
+def clipped_sums(
+    vectors: Iterable[Tensor], sums: Tensor, grid: PublicGrid, *, num_sums: int = 1, together: int = 1
+) -> Tensor:
+    r"""Compute ``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows g_u of each of several sums.
 
     C' is the inner radius of the grid. The function does to one vector the same as `clip_to_ball` and
     `PublicGrid.rounded`, a piece of it at a time: no clipped vector is ever kept. Squares of float32 numbers neither
@@ -56,8 +58,11 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
 
     Args:
         vectors: tensors (rows, ...), together the coordinates of each row.
-        counts: bool (sums, rows), the rows that count in each sum.
+        sums: int64 (rows,), the sum that each row adds to. A row does not count if it names none, -1 for example.
         grid: of the ball of radius C, of as many coordinates.
+        num_sums: number of the sums.
+        together: rows that are clipped as one vector, each run of so many. Those of a run that count must add to sums
+            that stand for different coordinates.
 
     Returns:
         int64 (sums, coordinates).
@@ -66,22 +71,36 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
         InputError: more rows than float64 adds exactly, some 2^42 over the root of their coordinates.
     """
     blocks = [block for part in vectors for block in _blocks(part.detach().flatten(start_dim=1))]
-    if counts.shape[1] > grid.num_exact():
-        raise InputError(f"{counts.shape[1]} units at once are more than float64 adds exactly: use smaller chunks")
-    norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    is_used = norm.isfinite() & counts.any(dim=0)
+    if len(sums) > grid.num_exact():
+        raise InputError(f"{len(sums)} units at once are more than float64 adds exactly: use smaller chunks")
+    norms = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks])
+    of_runs = norms.unflatten(1, (-1, together)).transpose(1, 2).flatten(end_dim=1)
+    norm = of_runs.norm(dim=0).repeat_interleave(together)
+    counts = (sums >= 0) & (sums < num_sums)
+    is_used = norm.isfinite() & counts
     # Over the spacing at once: it is a power of two, so that this rounds nothing that two products would not.
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0) / grid.spacing, 0.0)[:, None]
-    weights = counts.to(torch.float64)
 
-    def added(block: Tensor) -> Tensor:
+    def clipped_and_added(block: Tensor) -> Tensor:
         # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would
         # pass the bound as NaN, becomes 0. A row that is used has no such number: its product is finite.
         clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        # Exact: so few integers that float64 adds them without rounding.
-        return weights @ PublicGrid.nearest_(clipped)
+        return _added(PublicGrid.nearest_(clipped), torch.where(counts, sums, num_sums), num_sums)
 
-    return torch.cat([added(block) for block in blocks], dim=1).to(torch.int64)
+    return torch.cat([clipped_and_added(block) for block in blocks], dim=1).to(torch.int64)
+
+
+def _added(integers: Tensor, sums: Tensor, num_sums: int) -> Tensor:
+    """Add rows to their sums, (sums, columns). It is exact: float64 adds so few integers without rounding.
+
+    Args:
+        integers: float64 (rows, columns).
+        sums: int64 (rows,), ``num_sums`` for a row that does not count.
+        num_sums: number of the sums.
+    """
+    if num_sums == 1:  # a product of a vector is the fastest way to one sum, and many rows of it waste most to several
+        return (sums == 0).to(integers)[None] @ integers
+    return integers.new_zeros(num_sums + 1, integers.shape[1]).index_add_(0, sums, integers)[:num_sums]
 
 
 def _blocks(rows: Tensor) -> tuple[Tensor, ...]:

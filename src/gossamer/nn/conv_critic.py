@@ -92,7 +92,7 @@ class AbstractConvCritic(AbstractSlopedCritic):
     def _scores(self, weights: _Weights, sample: Tensor, label: Tensor | None) -> Tensor:
         features = in_use(sample)
         for conv, weight in zip(self._layers, weights.convs, strict=True):
-            features = F.relu(conv.convolved(features, weight))
+            features = conv.convolved(features, weight).relu_()
         features = features.flatten(start_dim=-len(self.shape))
         score = F.linear(features, weights.score, self.score.bias).squeeze(-1)
         one_hot = encoded_label(label, self.num_classes, features.dtype)
@@ -104,7 +104,7 @@ class AbstractConvCritic(AbstractSlopedCritic):
         seen = [in_use(sample)]
         with torch.no_grad():
             for conv, weight in zip(self._layers, weights.convs, strict=True):
-                seen.append(F.relu(conv.convolved(seen[-1], weight)))
+                seen.append(conv.convolved(seen[-1], weight).relu_())
         slope = weights.score
         one_hot = encoded_label(label, self.num_classes, slope.dtype)
         if one_hot is not None and weights.embedding is not None:

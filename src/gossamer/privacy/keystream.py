@@ -50,7 +50,8 @@ class Keystream:
         Returns:
             uint64 array of the broadcast shape with one last axis of length 2.
         """
-        blocks = np.stack(np.broadcast_arrays(high, low), axis=-1).astype("<u8")
+        blocks = np.empty((*np.broadcast_shapes(np.shape(high), low.shape), 2), dtype="<u8")
+        blocks[..., 0], blocks[..., 1] = high, low
         # ECB over distinct counters is counter mode with a counter of our own choosing.
         cipher_text = self._cipher.encryptor().update(blocks.tobytes())
         return np.frombuffer(cipher_text, dtype="<u8").reshape(blocks.shape)

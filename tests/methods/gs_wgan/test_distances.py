@@ -12,6 +12,7 @@ from torch import Tensor
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.pieces import whole
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.cost import estimate, peak_memory
 from gossamer.methods.gs_wgan.distances import Asked
@@ -158,7 +159,8 @@ def question(labelled: bool = True) -> Question:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_critic_without_a_record_answers_zero_and_the_others_do_not(labelled: bool) -> None:
     critics = critics_of(config(num_critics=20), images(20, labelled))
-    found = critics.answer(torch.arange(20), torch.zeros(20, dtype=torch.int64), question(labelled))
+    groups = torch.zeros(20, dtype=torch.int64)
+    found = whole(critics.answer(torch.arange(20), groups, question(labelled)), groups)
     is_empty = critics._table.is_empty(torch.arange(20))
     assert found.shape == (20, 7, 1, 4, 4)
     assert is_empty.any()

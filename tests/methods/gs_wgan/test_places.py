@@ -14,6 +14,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
@@ -48,11 +49,13 @@ def places_are_alike(config: GSWGANConfig, spec: AbstractSpec, size: int) -> boo
     view = config.stages[0].view
     question = training._question(view.apply(samples), labels, training._public.pool(view, 1), 1)
     critics, groups = torch.arange(size) % config.num_critics, torch.arange(size) % config.draws_per_step
-    answers = training._critics.answer(critics, groups, question)
-    return all(
-        torch.equal(training._critics.answer(critics.roll(shift), groups.roll(shift), question), answers.roll(shift, 0))
-        for shift in range(1, size)
-    )
+
+    def answers(shift: int) -> Tensor:
+        moved = groups.roll(shift)
+        return whole(training._critics.answer(critics.roll(shift), moved, question), moved)
+
+    in_order = answers(0)
+    return all(torch.equal(answers(shift), in_order.roll(shift, 0)) for shift in range(1, size))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -75,7 +78,7 @@ def rounded(by_place: Callable[[int], Tensor]) -> type[PrivateCritics]:
 
     class Rounded(PrivateCritics):
         def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
-            answers = super().answer(critics, groups, question)
+            answers = whole(super().answer(critics, groups, question), groups)
             return answers * (1 + 2.0**-10 * by_place(len(critics))).view(-1, *(1,) * (answers.dim() - 1))
 
     return Rounded

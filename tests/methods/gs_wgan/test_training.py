@@ -17,6 +17,7 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.crew import AbstractCrew
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.gs_wgan import GS_WGAN, public_generator, trained_side
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, GSWGANConfig, Stage, plan
@@ -457,7 +458,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, wide: int) -> tuple[dict[str, Tens
     samples, labels = made._public.samples(1)
     view = CONVOLUTIONAL[0].view
     question = made._question(view.apply(samples), labels, made._public.pool(view, 1), 1)
-    answers = made._critics.answer(torch.tensor([0, 3, 6]), torch.tensor([0, 1, 2]), question)
+    groups = torch.tensor([0, 1, 2])
+    answers = whole(made._critics.answer(torch.tensor([0, 3, 6]), groups, question), groups)
     return made.state_dict()["critics"]["critics"], answers
 
 

@@ -273,7 +273,7 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     >>> (clipped_sum(rows, torch.tensor([True, False, True]), grid) * grid.spacing).tolist()
     [0.599609375, 0.798828125]
     """
-    return clipped_sums(gradients, is_counted[None], grid)[0]
+    return clipped_sums(gradients, torch.where(is_counted, 0, -1), grid)[0]
 
 
 def _unflattened(vector: Tensor, parameters: Tensors) -> Tensors:

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.clipping import clipped_sums
 from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Task
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.pieces import Answers, Pieces, in_pieces, whole
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 
-Ask = Callable[[Tensor, Tensor], Tensor]
-"""(critics, groups), int64 (n,) each -> (n, batch_size / draws_per_step, ...), the answers of critics to groups."""
+Ask = Callable[[Tensor, Tensor], Answers]
+"""(critics, groups), int64 (n,) each -> (n, batch_size / draws_per_step, ...), the answers of critics to groups, whole
+or in pieces."""
 
 _MORE_CHUNKS = 1e-3
 """Share of the steps, at most, in which more critics are included than the usual number of chunks has room for."""
@@ -144,7 +145,7 @@ class SumOfManyReleaser:
         of_group = centre.detach().unflatten(0, (self.plan.draws_per_step, -1))
 
         def asked(critics: Tensor, groups: Tensor) -> Tensor:
-            answers = ask(critics, groups)
+            answers = whole(ask(critics, groups), groups)
             return answers - of_group.to(answers)[groups.to(answers.device)]
 
         return asked
@@ -156,24 +157,31 @@ class SumOfManyReleaser:
 
     def _sum(self, included: Tensor, ask: Ask) -> tuple[Tensor, PublicGrid]:
         """Sum the clipped answers of this process's included critics, over the grid's spacing: int64 (B, ...)."""
-        asked = ((ask(critics, groups), groups, counts) for critics, groups, counts in self._chunks(included))
+        asked = (
+            (in_pieces(ask(critics, groups), len(included)), groups, counts)
+            for critics, groups, counts in self._chunks(included)
+        )
         first = next(asked)
-        answers, *_ = first
-        grid = self._grid(answers)
-        total = torch.zeros(len(included), grid.num_coordinates, dtype=torch.int64, device=answers.device)
-        every_group = torch.arange(len(included))[:, None]
-        for answers, groups, is_included in itertools.chain([first], asked):
+        layout, *_ = first
+        grid, total = self._grid(layout), layout.no_sums()
+        for pieces, groups, is_included in itertools.chain([first], asked):
             # Privacy: each answer is put on the grid by itself, within the bound that the plan prices.
-            total += clipped_sums([answers], ((groups == every_group) & is_included).to(answers.device), grid)
-        return total.view(-1, *answers.shape[2:]), grid
+            total += pieces.clipped_sums(groups.to(total.device), is_included.to(total.device), grid)
+        return layout.placed(total), grid
 
-    def _grid(self, answers: Tensor) -> PublicGrid:
-        expected = (self._chunk_size, self.plan.batch_size // self.plan.draws_per_step)
-        if answers.shape[:2] != expected:
+    def _grid(self, pieces: Pieces) -> PublicGrid:
+        shape, expected = (
+            (len(pieces.values), pieces.num_samples),
+            (self._chunk_size, self.plan.batch_size // self.plan.draws_per_step),
+        )
+        if shape != expected:
             raise ValueError(
-                f"answers have shape {tuple(answers.shape)}: the plan says {expected}, followed by the view's shape"
+                f"answers have shape {(*shape, *pieces.vector_shape)}: the plan says {expected}, followed by the "
+                "view's shape"
             )
-        grid = PublicGrid(radius=self.plan.group_clip_norm, num_coordinates=answers[0].numel())
+        pieces.check_places()
+        num_coordinates = pieces.num_samples * pieces.vector_shape.numel()
+        grid = PublicGrid(radius=self.plan.group_clip_norm, num_coordinates=num_coordinates)
         grid.check_sum(self.plan.num_critics)
         return grid
 

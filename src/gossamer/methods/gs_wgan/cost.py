@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
-from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.grid import PublicGrid
+from gossamer.mechanisms.pieces import in_pieces
 from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
@@ -214,8 +215,8 @@ class _DistanceWork(_AbstractWork):
         look = (time.perf_counter() - began) / records.num_records
         every, group = torch.arange(at_once), torch.zeros(at_once, dtype=torch.int64)
         critics.answer(every, group, question)  # the public part, once for all critics
-        began = time.perf_counter()
-        clip_to_ball(critics.answer(every, group, question), 1.0).round()
+        began, grid = time.perf_counter(), PublicGrid(radius=1.0, num_coordinates=looked[0].numel())
+        in_pieces(critics.answer(every, group, question), 1).clipped_sums(group, every >= 0, grid)
         return look, (time.perf_counter() - began) / at_once
 
 

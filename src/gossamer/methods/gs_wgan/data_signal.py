@@ -12,6 +12,7 @@ from torch import Tensor
 from gossamer.data.records import RecordSet
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
+from gossamer.mechanisms.pieces import whole
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
@@ -150,7 +151,8 @@ def _mean_answer(critics: PrivateCritics, numbers: Tensor, question: Question, r
 
 def _clipped(critics: PrivateCritics, numbers: Tensor, question: Question, radius: float) -> Iterator[Tensor]:
     for part in numbers.split(64):
-        answers = critics.answer(part, torch.zeros_like(part), question)
+        one_group = torch.zeros_like(part)
+        answers = whole(critics.answer(part, one_group, question), one_group)
         yield clip_to_ball(answers if question.centre is None else answers - question.centre, radius)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from gossamer.mechanisms.one_of_many.tapes import TapeUse
+from gossamer.mechanisms.pieces import Pieces
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
 from gossamer.nn.ensemble import Tensors
@@ -37,15 +39,15 @@ class DistanceSide(AbstractSide):
         """Return NaN."""
         return NOTHING_RENEWED
 
-    def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+    def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Pieces:
         """Compute the slopes of potentials on records that each critic's tape draws."""
         size = self._num_records
         records, labels = shards.spread(numbers, TapeUse.FORK, question.step, size=size)
         classes = torch.zeros(len(numbers), size, dtype=torch.int64, device=rows.device) if labels is None else labels
         # A critic of an empty shard answers zero, as does every critic about a class that it lacks.
         is_empty = shards.table.is_empty(numbers).to(rows.device)
-        answered = question.asked.answers(rows, records.flatten(start_dim=2), classes, is_empty)
-        return answered.view(len(numbers), *question.looked.shape[1:])
+        pieces = question.asked.pieces(rows, records.flatten(start_dim=2), classes, is_empty)
+        return replace(pieces, values=pieces.values.unflatten(-1, question.looked.shape[2:]))
 
     def state(self) -> Tensors | None:
         """Return None."""

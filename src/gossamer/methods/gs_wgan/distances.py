@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gossamer.mechanisms.pieces import Pieces
+
 _SHORTEST = 1e-3
 
 
@@ -46,13 +48,18 @@ class Asked:
             functional.pad(one, (0, 0, 0, 1))[group[..., None], places] for one in (self.points, self.centre)
         )
         return _ByClass(
-            places=functional.pad(places.flatten(end_dim=1), (0, 0, 0, 1), value=num_samples),
+            places=places,
             points=functional.pad(points.flatten(end_dim=1), (0, 0, 0, 0, 0, 1)),
             centre=functional.pad(centre.flatten(end_dim=1), (0, 0, 0, 0, 0, 1)),
+            is_sample=functional.pad(places.flatten(end_dim=1) < num_samples, (0, 0, 0, 1))[..., None].to(points),
         )
 
     def answers(self, groups: Tensor, records: Tensor, labels: Tensor, is_empty: Tensor | None = None) -> Tensor:
-        """Compute the slopes of critics' potentials at the samples of their groups.
+        """Compute slopes as `pieces` does, (n, r, d)."""
+        return self.pieces(groups, records, labels, is_empty).whole_answers(groups)
+
+    def pieces(self, groups: Tensor, records: Tensor, labels: Tensor, is_empty: Tensor | None = None) -> Pieces:
+        """Compute the slopes of critics' potentials at the samples of their groups, a piece for each class of a record.
 
         Guarantee: row j of the result depends on row j of the arguments alone, and on public things.
 
@@ -63,22 +70,26 @@ class Asked:
             is_empty: bool (n,), critics of empty shards, which answer zero. Private. Default: none.
 
         Returns:
-            (n, r, d), private.
+            k pieces of each critic, private. The slopes of records of one class are added in the first of its pieces.
         """
-        seen, (num_samples, dim), (num, num_records) = self._by_class, self.points.shape[1:], labels.shape
-        rows = groups[:, None] * len(self.pool) + labels
-        if is_empty is not None:
-            rows = rows.masked_fill(is_empty[:, None], len(seen.places) - 1)
-        # The last row of each critic is left out: what is no answer is added there.
-        found = self.points.new_zeros(num * (num_samples + 1), dim)
-        first = torch.arange(num, device=groups.device)[:, None] * (num_samples + 1)
+        seen, (num, num_records) = self._by_class, labels.shape
+        num_classes, most, dim = len(self.pool), seen.points.shape[1], self.points.shape[2]
+        classes = labels if is_empty is None else labels.masked_fill(is_empty[:, None], num_classes)
+        rows = (groups[:, None] * num_classes + labels).masked_fill(classes == num_classes, len(seen.points) - 1)
+        # The first record of the same class: the greatest of several alike is the first.
+        first = (classes[:, :, None] == classes[:, None, :]).to(torch.int64).argmax(dim=2)
+        pieces = num_records * torch.arange(num, device=groups.device)[:, None] + first
+        found = self.points.new_zeros(num * num_records, most * dim)
         # One record after the other: sums of a fixed order, which round alike at every place.
-        for record, row in zip(records.unbind(dim=1), rows.unbind(dim=1), strict=True):
-            away = record[:, None] - seen.points.index_select(0, row)
-            away.mul_(((away.norm(dim=-1, keepdim=True) + _SHORTEST) * num_records).reciprocal_())
+        for record, row, piece in zip(*(one.unbind(dim=1) for one in (records, rows, pieces)), strict=True):
+            # Subtracted in place the wrong way round, which the sign of the share puts right.
+            away = seen.points.index_select(0, row).sub_(record[:, None])
+            shares = ((away.norm(dim=-1, keepdim=True) + _SHORTEST) * -num_records).reciprocal_()
+            away.mul_(shares.mul_(seen.is_sample.index_select(0, row)))
             away.sub_(seen.centre.index_select(0, row), alpha=1 / num_records)
-            found.index_add_(0, (first + seen.places.index_select(0, row)).flatten(), away.flatten(end_dim=1))
-        return found.view(num, num_samples + 1, dim)[:, :num_samples]
+            found.index_add_(0, piece, away.flatten(start_dim=1))
+        values = found.view(num, num_records, most, dim)
+        return Pieces(values=values, blocks=classes, places=seen.places, num_samples=self.points.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,14 +97,17 @@ class _ByClass:
     """Samples by group and class, a row each, and in the last row none. All of it is public.
 
     Attributes:
-        places: of the samples in their group, int64 (rows, m), with m the most of a class. Where there is none, r.
+        places: of the samples in their group, int64 (c, classes, m), with m the most of a class. Where there is none,
+            r. No row of none.
         points: (rows, m, d), zeros where there is none.
         centre: likewise, of the samples' centres.
+        is_sample: (rows, m, 1), one where there is a sample, else zero.
     """
 
     places: Tensor
     points: Tensor
     centre: Tensor
+    is_sample: Tensor
 
 
 _AT_ONCE = 64

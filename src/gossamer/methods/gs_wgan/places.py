@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from gossamer.data.records import AbstractSpec
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation
 from gossamer.methods.gs_wgan.centre import NoCentre
@@ -48,10 +49,10 @@ def _answer_alike(config: GSWGANConfig, stage: Stage, spec: AbstractSpec, contex
     critics = _critics(config, stage, spec, context, size)
     question = _question(config, stage, spec, context)
     in_order, groups = torch.arange(size), torch.zeros(size, dtype=torch.int64)
-    answers = critics.answer(in_order, groups, question)
+    answers = whole(critics.answer(in_order, groups, question), groups)
     for _ in range(_ROTATIONS):
         in_order = in_order.roll(1)
-        if not torch.equal(critics.answer(in_order, groups, question), answers[in_order]):
+        if not torch.equal(whole(critics.answer(in_order, groups, question), groups), answers[in_order]):
             return False
     return True
 

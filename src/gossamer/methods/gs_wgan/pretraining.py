@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.gs_wgan.centre import NoCentre
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
@@ -78,7 +79,7 @@ def _step(config: GSWGANConfig, critics: PrivateCritics, generator: PublicGenera
     every, first = torch.zeros(1, dtype=torch.int64), (1, -1)
     classes = None if labels is None else labels.view(first)
     question = Question(looked=seen.unflatten(0, first), labels=classes, pool=pool, step=step)
-    answers = critics.answer(every, every, question)[0]
+    answers = whole(critics.answer(every, every, question), every)[0]
     generator.improve(looked, _of_unit_length(answers) + config.variety * apart(seen, labels, pool), step)
 
 

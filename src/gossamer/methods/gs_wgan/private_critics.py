@@ -14,6 +14,7 @@ from gossamer.errors import PrivacyError
 from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.one_of_many.partition import deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes
+from gossamer.mechanisms.pieces import Answers, whole
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.distance_side import DistanceSide
 from gossamer.methods.gs_wgan.settings import DistanceCritic, GSWGANConfig
@@ -185,7 +186,7 @@ class PrivateCritics:
         side, shards = self._present()
         return side.renew(shards, pool, step)
 
-    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Answers:
         """Ask critics about the samples of groups, by their kind. Answering changes nothing.
 
         Args:
@@ -194,14 +195,14 @@ class PrivateCritics:
             question: samples and pool.
 
         Returns:
-            Gradients (n, B/c, *shape): private, for the releaser alone.
+            Gradients (n, B/c, *shape), whole or in pieces: private, for the releaser alone.
         """
         side, shards = self._present()
         at_once = self._config.critics_at_once
         parts = zip(critics.split(at_once), groups.to(self._device).split(at_once), strict=True)
-        answers = [side.answer(shards, numbers, rows, question) for numbers, rows in parts]
-        # The releaser asks for one part at a time: it need not be copied.
-        return answers[0] if len(answers) == 1 else torch.cat(answers)
+        answers = [(side.answer(shards, numbers, rows, question), rows) for numbers, rows in parts]
+        # The releaser asks for one part at a time: it is left in the pieces that it comes in.
+        return answers[0][0] if len(answers) == 1 else torch.cat([whole(*part) for part in answers])
 
     def _present(self) -> tuple[AbstractSide, Shards]:
         if self._side is None or self._shards is None:

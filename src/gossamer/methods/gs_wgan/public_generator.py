@@ -143,7 +143,8 @@ class PublicGenerator(AveragedGenerator):
         """
         config = self._config
         self.optimiser.zero_grad()
-        looked.backward(gradient=-direction / config.batch_size)
+        # A gradient that is handed to `backward` would make torch import its symbolic shapes, a second of the start.
+        (looked * (-direction / config.batch_size)).sum().backward()
         self.update(math.pi * step / config.num_steps, config.final_learning_rate)
         self.move_average(config.moving_average, step + 1)
 

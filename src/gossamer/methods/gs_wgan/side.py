@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from gossamer.mechanisms.pieces import Answers
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.distances import Asked
 from gossamer.nn.ensemble import Tensors
@@ -83,7 +84,7 @@ class AbstractSide(abc.ABC):
         """Renew critics in turn on a public schedule, and return their mean loss, private. NaN if none was renewed."""
 
     @abc.abstractmethod
-    def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+    def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Answers:
         """Ask critics about the samples of their groups.
 
         Args:
@@ -93,7 +94,7 @@ class AbstractSide(abc.ABC):
             question: samples and pool.
 
         Returns:
-            Gradients (n, B/c, *shape): private, for the releaser alone.
+            Gradients (n, B/c, *shape), whole or in pieces: private, for the releaser alone.
         """
 
     @abc.abstractmethod

@@ -23,6 +23,7 @@ from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.pieces import Answers, whole
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.centre import AbstractTwins
@@ -172,13 +173,14 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         assert looked is not None
         assert pool is not None
         question = Question(looked=looked, labels=labels, pool=pool, step=order.number, centre=centre)
+        ask = self._asking(question)
         match self.releaser:
             case SumOfManyReleaser():
                 around = None if centre is None else centre.flatten(end_dim=1)
-                self.releaser.help(coins, self._asking(question), around)
+                self.releaser.help(coins, ask, around)
             case OneOfManyReleaser():
                 every_group = torch.arange(self.plan.draws_per_step)
-                self.releaser.help(coins, lambda critics: self._critics.answer(critics, every_group, question))
+                self.releaser.help(coins, lambda critics: whole(ask(critics, every_group), every_group))
 
     def _train_step(self, stage: int) -> StepReport:
         step, view = self.step, self.config.stages[stage].view
@@ -241,12 +243,12 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
                 return releaser.release(question.step, ask)
             return releaser.release(question.step, ask, question.centre.flatten(end_dim=1))
         every_group = torch.arange(self.plan.draws_per_step)
-        return releaser.release(question.step, lambda coins: ask(coins, every_group))
+        return releaser.release(question.step, lambda coins: whole(ask(coins, every_group), every_group))
 
     def _asking(self, question: Question) -> Ask:
         """Return a function that asks critics a question. Its answers are private, for the releaser alone."""
 
-        def ask(critics: Tensor, groups: Tensor) -> Tensor:
+        def ask(critics: Tensor, groups: Tensor) -> Answers:
             return self._critics.answer(critics, groups, question)
 
         return ask

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.mechanisms.pieces import whole
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
@@ -97,7 +98,7 @@ class PublicTwins:
         asked = _as_one_group(question)
         total, counted = torch.zeros_like(asked.looked[0], dtype=torch.float64), 0.0
         for part in torch.arange(self._config.num_critics).split(self._config.critics_at_once):
-            answers = self._critics.answer(part, torch.zeros_like(part), asked)
+            answers = whole(self._critics.answer(part, torch.zeros_like(part), asked), torch.zeros_like(part))
             is_finite = answers.flatten(start_dim=2).isfinite().all(dim=2)
             answers = torch.where(is_finite.view(*is_finite.shape, *(1,) * (answers.dim() - 2)), answers.double(), 0.0)
             # A twin that lacks a class answers zero for it.

@@ -54,12 +54,12 @@ class DCGANGenerator(AbstractGenerator):
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         # Channels last in memory, as in the residual generator.
-        features = features.movedim(-3, -1).contiguous().movedim(-1, -3)
+        features = F.relu(features.movedim(-3, -1).contiguous().movedim(-1, -3))
         *layers, last = self.layers
         *grids, sides = self.grids
         for layer, grid in zip(layers, grids, strict=True):
-            features = cropped(layer(channel_norm(F.relu(features))), grid)
-        image = self._image(channel_norm(F.relu(features)), last)
+            features = cropped(layer(channel_norm(features)).relu_(), grid)
+        image = self._image(channel_norm(features), last)
         return torch.sigmoid(cropped(image, sides))
 
     @staticmethod

@@ -62,7 +62,8 @@ class _UpsamplingBlock(nn.Module):
 
     The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer.
     The shortcut is computed before its `up`, where it is a quarter of the work, since a kernel of 1 sees each pixel
-    alone.
+    alone. Sums and rectified features take the place of their input, which nothing needs again. Fresh memory for each
+    of them took a tenth of the time of a draw.
     """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:
@@ -72,14 +73,14 @@ class _UpsamplingBlock(nn.Module):
         self.shortcut = SpectralNormConv2d(width, width, 1, rng=rng)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.second(self._main(features)) + self._short(features)
+        return self.second(self._main(features)).add_(self._short(features))
 
     def inside(self, features: Tensor) -> Tensor:
         """Compute `forward` without the outermost pixels: (batch, width, 2h - 2, 2w - 2)."""
-        return self.second.inside(self._main(features)) + self._short(features)[..., 1:-1, 1:-1]
+        return self.second.inside(self._main(features)).add_(self._short(features)[..., 1:-1, 1:-1])
 
     def _main(self, features: Tensor) -> Tensor:
-        return F.relu(channel_norm(self.first(channel_norm(features))))
+        return channel_norm(self.first(channel_norm(features))).relu_()
 
     def _short(self, features: Tensor) -> Tensor:
         return F.interpolate(self.shortcut(features), scale_factor=2)
