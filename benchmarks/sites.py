@@ -2,6 +2,7 @@
 
     python benchmarks/sites.py runs/sites --sites 1 2 8 --epsilon 1 10
     python benchmarks/sites.py runs/gan --method gs-wgan --num-steps 500 --num-rounds 10 --sites 1 2 --epsilon 10
+    python benchmarks/sites.py runs/turns --method gs-wgan --num-steps 500 --num-rounds 10 --in-turn --sites 2
     python benchmarks/sites.py runs/labelled --method labelled-mixture --sites 1 2
     python benchmarks/sites.py runs/beats --data mitdb --deal "by person" --sites 1 2
 
@@ -11,8 +12,10 @@ of `gossamer evaluate`, trained on 10,000 samples and tested on the test images,
 If a method releases a classifier, its accuracy on them stands beside that.
 Each training of dp-mixture takes about a minute on one core, and each score as long. GS-WGAN takes much longer with all
 of its steps. Its critics, and those that a draw asks, are in proportion to the slots of a site. With fewer steps the
-moving average is as short in proportion. Of heartbeats the score is the macro F1 of a random forest on the people of
-DS2, in place of the accuracy of the CNN, and a unit is a beat.
+moving average is as short in proportion. With --in-turn a round asks one site alone, which goes on from the networks of
+the one before. Each site takes as many steps as it does otherwise, and the generator learns from all of them. Of
+heartbeats the score is the macro F1 of a random forest on the people of DS2, in place of the accuracy of the CNN, and a
+unit is a beat.
 
 With --hold-out so many training images take no part, and are the test images of the score.
 """
@@ -35,6 +38,7 @@ from gossamer.data.mitdb import BETWEEN_PEOPLE
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
+from gossamer.driving.federated.asking import AllAtOnce, InTurn
 from gossamer.driving.federated.combining import combine, write_federated_release
 from gossamer.driving.federated.contributing import contribute
 from gossamer.driving.federated.planning import SiteWish, make_plan
@@ -96,12 +100,13 @@ def held_out(records: RecordSet, number: int) -> tuple[RecordSet, RecordSet]:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The training: method and data, and for networks its steps and rounds, None for those of recipe and plan."""
+    """The training: method and data, for networks its steps and rounds, None for the usual ones, and turns."""
 
     method: Method[Any]
     data: str
     num_steps: int | None
     num_rounds: int | None
+    turns: AllAtOnce | InTurn
 
 
 def settings(wanted: Wanted, num_sites: int) -> TakenSettings:
@@ -129,12 +134,12 @@ def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted
     wishes = [SiteWish(name=name, num_slots=held.num_records, budget=budget) for name, held in sites.items()]
     config, taken = settings(wanted, len(sites))
     steps = -(-_network_steps(config) // wanted.num_rounds) if wanted.num_rounds else None
-    plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps)
+    plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps, turns=wanted.turns)
     now = Round(plan=plan)
     with TemporaryDirectory() as folder:
         while not now.is_over:
             content = now.to_bytes()
-            files = [(name, _answer(Path(folder) / name, content, name, held, epsilon)) for name, held in sites.items()]
+            files = [(name, _answer(Path(folder) / name, content, name, sites[name], epsilon)) for name in now.asked]
             now = combine(content, files).round
             print(f"{out}: round {now.number} of {plan.num_rounds}", flush=True)
     out.mkdir(parents=True)
@@ -186,7 +191,8 @@ def main() -> int:
     parser.add_argument("--num-seeds", type=int, default=2)
     parser.add_argument("--method", choices=sorted({method for method, _ in _RECIPES}), default="dp-mixture")
     parser.add_argument("--num-steps", type=int, help="of gs-wgan, in place of those of its recipe")
-    parser.add_argument("--num-rounds", type=int, help="of networks, in place of those of a plan")
+    parser.add_argument("--num-rounds", type=int, help="of networks at each site, in place of those of a plan")
+    parser.add_argument("--in-turn", action="store_true", help="a round asks one site alone")
     parser.add_argument("--hold-out", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -197,7 +203,11 @@ def main() -> int:
     if asked.hold_out:
         train_set, test_set = held_out(data.train, asked.hold_out)
     wanted = Wanted(
-        method=find_method(asked.method), data=asked.data, num_steps=asked.num_steps, num_rounds=asked.num_rounds
+        method=find_method(asked.method),
+        data=asked.data,
+        num_steps=asked.num_steps,
+        num_rounds=asked.num_rounds,
+        turns=InTurn() if asked.in_turn else AllAtOnce(),
     )
     for epsilon in asked.epsilon:
         for number in asked.sites:

@@ -18,7 +18,6 @@ from prices import priced_once
 from torch import Tensor
 
 from gossamer.driving.examination import examine
-from gossamer.driving.federated.asking import InTurn
 from gossamer.driving.federated.combining import combine, released, write_federated_release
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
@@ -351,9 +350,7 @@ def test_a_labelled_mixture_adds_to_other_plans_and_is_priced_anew_beside_them(t
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
-def test_a_teacher_does_not_learn_in_turn_and_needs_two_classes() -> None:
-    with pytest.raises(InputError, match="adds the sums of all sites in a round: leave --in-turn out"):
-        plan_for(LABELLED, SLOTS, steps_per_round=3, turns=InTurn())
+def test_a_teacher_needs_two_classes() -> None:
     one = dataclasses.replace(ONE, records=RecordsExpected(shape=(1, 4, 4), num_classes=1))
     plan = labelled_plan()
     single = dataclasses.replace(plan.spec, class_names=("a",))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from federated_sites import DP_GAN, GAN, ONE, ZeroNoise, all_rounds, answer, plan_for, records
+from federated_sites import DP_GAN, GAN, LABELLED, ONE, ZeroNoise, all_rounds, answer, plan_for, records
 from torch import Tensor
 
 from gossamer.driving.examination import examine
@@ -141,5 +141,75 @@ def test_files_of_a_site_that_was_not_asked_are_refused(tmp_path: Path) -> None:
 
 
 def test_sums_are_not_asked_in_turn() -> None:
-    with pytest.raises(InputError, match="leave --in-turn out"):
+    with pytest.raises(InputError, match=r"dp-mixture sends sums alone, .* leave --in-turn out"):
         plan_for(ONE, SLOTS, turns=InTurn())
+
+
+# ---- sums of all sites, and then a teacher in turn -------------------------------------------------------------------
+
+
+def labelled_turns(*names: str) -> FederatedPlan:
+    """Three sums, and then seven steps of the teacher at each site, four of them in its first round."""
+    slots = {name: number for name, number in SLOTS.items() if not names or name in names}
+    return plan_for(LABELLED, slots, steps_per_round=4, turns=InTurn())
+
+
+def test_all_sites_answer_the_sums_and_then_teach_in_turn() -> None:
+    plan = labelled_turns()
+    assert (plan.num_rounds, plan.num_rounds_of_a_site) == (3 + 4, 3 + 2)
+    assert [plan.asked(number) for number in range(7)] == [tuple(SLOTS)] * 3 + [("berlin",), ("paris",)] * 2
+    steps = [range(1), range(1, 2), range(2, 3), range(3, 7), range(3, 7), range(7, 10), range(7, 10)]
+    assert [plan.steps_of(number) for number in range(7)] == steps
+    assert [plan.may_pass(number) for number in range(7)] == [False] * 3 + [True] * 4
+
+
+def test_a_teacher_that_one_site_has_taught_in_turn_is_the_central_one(tmp_path: Path) -> None:
+    plan = labelled_turns("berlin")
+    mine = released(all_rounds(tmp_path, plan, {"berlin": HELD["berlin"]})).weights
+    context = RunContext(delta=1e-3, slots=PublicSlots(30), key=read_key(RunFolder(tmp_path / "berlin")))
+    central = plan.of_method.start(plan.settings_of(plan.sites[0]), HELD["berlin"], ZeroNoise(), context)
+    for _ in central:
+        pass
+    assert all(torch.equal(mine[name], wanted) for name, wanted in central.trained().weights.items())
+
+
+def test_a_site_teaches_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_path: Path) -> None:
+    plan = labelled_turns()
+    now = Round(plan=plan)
+    for _ in range(3):
+        content = now.to_bytes()
+        now = combine(
+            content, [(name, answer(tmp_path, content, name, held).content) for name, held in HELD.items()]
+        ).round
+    first = answer(tmp_path, now.to_bytes(), "berlin", HELD["berlin"]).content
+    then = combine(now.to_bytes(), [("one", first)]).round
+    sent = Contribution.read(first, "one").tensors
+    assert all(torch.equal(then.tensors[name], tensor) for name, tensor in sent.items())
+    assert {"sum 1", "sum 2", "sum 3"} < then.tensors.keys()
+    known = then.context["networks"]
+    assert (known.step, known.num_updates()) == (3, 4)
+
+    over = all_rounds(tmp_path / "rest", plan, HELD, noise=KeyedNoise)
+    assert {site: charged(tmp_path / "rest", site) for site in SLOTS} == {"berlin": 10, "paris": 10}
+    statement = write_federated_release(tmp_path / "study", over, pytest.fail).statement
+    assert [(claim.answered, claim.num_rounds) for claim in statement.sites] == [((1, 2, 3, 4, 5), 5)] * 2
+    assert any("in turn: 4 of its 7 steps in a round" in sentence for sentence in statement.public_inputs)
+    assert {finding.verdict for finding in examine(tmp_path / "study")} == {Verdict.HOLDS, Verdict.UNCHECKED}
+
+
+def test_a_turn_of_the_teacher_passes_and_a_sum_does_not(tmp_path: Path) -> None:
+    plan = labelled_turns()
+    with pytest.raises(InputError, match="no contribution"):
+        combine(plan.to_bytes(), [])
+    over = all_rounds(tmp_path, plan, HELD, absent=lambda number, site: number == 3)
+    assert [claim.answered for claim in released(over).statement.sites] == [(1, 2, 3, 5), (1, 2, 3, 4, 5)]
+    assert (charged(tmp_path, "berlin"), charged(tmp_path, "paris")) == (3 + 3, 10)
+
+
+def test_a_teacher_that_nobody_has_taught_yet_stays_as_it_begins(tmp_path: Path) -> None:
+    """The sums that are known by then are no networks."""
+    plan = labelled_turns()
+    now = all_rounds(tmp_path, plan, HELD, absent=lambda number, site: number >= 3)
+    begun = plan.of_method.travelling(plan.method, plan.spec)
+    assert all(torch.equal(now.tensors[name], tensor) for name, tensor in begun.items())
+    assert released(now).weights

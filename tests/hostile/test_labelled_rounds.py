@@ -135,7 +135,6 @@ def test_a_hostile_plan_is_refused(tmp_path: Path) -> None:
         '"teacher_steps": 7': '"teacher_steps": 0',
         '"clip_norm": 1.0': '"clip_norm": Infinity',
         '"steps_per_round": 2': '"steps_per_round": null',
-        '"AllAtOnce"': '"InTurn"',
         '"num_components": 1': '"num_components": 4000000000',
     }
     for old, new in changes.items():

@@ -125,10 +125,31 @@ def test_a_rank_that_dies_costs_nothing_twice_and_any_number_goes_on(
     assert 4 in codes  # some died amid the work
 
 
-def test_two_processes_end_in_the_state_of_one_bit_for_bit(
-    begin: Any, pair: tuple[Any, Any], new_run: Any, reference: Any, lives: Any, weights_of: Any
+def test_a_fit_whose_helper_dies_goes_on_alone_and_nothing_is_paid_for_twice(
+    begin: Any, pair: tuple[Any, Any], nursery: Any, new_run: Any, tiny: Any, check_books: Any, check_release: Any
 ) -> None:
-    run = new_run("gs-wgan", data="digits")
+    """The fit of DP-MERF is public work that both share, after its only private step."""
+    run = new_run("dp-merf", settings=replace(tiny["dp-merf"], num_fit_steps=2000))
+    life = {"noise": "keyed", "journal": str(run.journal), "often": True}
+    pids = begin(run, **life)
+    while not run.states():
+        assert pair[0].end(0.01) is None, "it ended before its fit began"
+    os.kill(pids[1], signal.SIGKILL)
+    said = [one.end(PATIENCE_S) for one in pair]
+    assert [one.code for one in said] == [4, -signal.SIGKILL], said
+    assert said[0].err.count("nothing is spent twice") == 1
+    assert "Traceback" not in said[0].err
+    assert nursery.run(*run.next_words, **life).code == 0
+    assert run.ledger.num_charged_steps == 1
+    check_books(run)
+    check_release(run)
+
+
+@pytest.mark.parametrize(("method", "data"), [("gs-wgan", "digits"), ("dp-merf", None)])
+def test_two_processes_end_in_the_state_of_one_bit_for_bit(
+    begin: Any, pair: tuple[Any, Any], new_run: Any, reference: Any, lives: Any, weights_of: Any, method: str, data: Any
+) -> None:
+    run = new_run(method, data=data)
     begin(run, noise="deterministic")
     said = [nursery.end() for nursery in pair]
     assert [one.code for one in said] == [0, 0], said

@@ -103,7 +103,7 @@ class PlanSites(Generic[C]):
         steps_per_round: private steps of each site in a round of networks, for a method that sends some, such as
             gs-wgan. Default: those of 20 rounds
         in_turn: a round asks one site alone, in the order of --sites, which goes on from the networks of the one
-            before. For a method that sends networks alone
+            before. For a method that sends networks. Its sums, if it has some, come before, from all sites at once
         method: settings of the method
     """
 
@@ -182,6 +182,7 @@ class Combine:
 def run(arguments: Sequence[str]) -> int:
     """Plan a training between sites, answer rounds, look at a file, or combine answers."""
     verb, rest = choose(arguments, ACTIONS, program="federate", what="action")
+    _check_no_roster(rest)
     match verb:
         case "plan":
             return _plan(rest)
@@ -195,6 +196,20 @@ def run(arguments: Sequence[str]) -> int:
             return answer(read_arguments(AnswerRounds, rest, program="federate answer"))
         case _:
             return _combine(read_arguments(Combine, rest, program="federate combine"))
+
+
+def _check_no_roster(words: Sequence[str]) -> None:
+    """Refuse a public roster of people: each site would have one of its own, and the plan has settings for all.
+
+    Raises:
+        InputError: there is one.
+    """
+    if any(word == "--roster" or word.startswith("--roster=") for word in words):
+        raise InputError(
+            "--roster: a plan has one number of critics for all sites, and the people on each site's list are another "
+            "number; leave it out (--unit person protects people without a list), or let each site train by itself: "
+            "`gossamer train gs-wgan --unit person --roster FILE`"
+        )
 
 
 def _plan(words: Sequence[str]) -> int:

@@ -189,9 +189,10 @@ def tell_plan(plan: FederatedPlan) -> None:
 
 def _pace(plan: FederatedPlan) -> str:
     """Say the private steps of a round."""
-    if isinstance(plan.turns, InTurn):
-        return f"{plan.steps_per_round} private steps of one site in a round, in turn, {plan.num_steps} of each in all"
     sums = f"{plan.num_sums} rounds of one sum each, then " if plan.num_sums else ""
+    if isinstance(plan.turns, InTurn):
+        steps = f"{plan.steps_per_round} private steps of one site in a round, in turn"
+        return f"{sums}{steps}, {plan.num_steps} of each in all"
     return f"{sums}{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all"
 
 

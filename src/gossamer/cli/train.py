@@ -24,7 +24,7 @@ from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import check_unit
+from gossamer.driving.protection import check_roster, check_unit
 from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
 from gossamer.extras import need
@@ -148,10 +148,10 @@ def run(arguments: Sequence[str]) -> int:
     check_words(Train[method.config], possible, rest, program)
     begun.check()
     if choice.roster is not None:
-        _check_roster(choice, method)
+        check_roster(method, choice.unit, choice.num_people)
     loaded = _load(choice, begun)
     recipe = _recipe(method, choice, loaded)
-    usual = _one_critic_each(choice.networks.on(recipe.config), loaded)
+    usual = loaded.with_critics(choice.networks.on(recipe.config))
     asked = read_arguments(Train[method.config], rest, program=program, method=usual)
     return _train(asked, method, loaded, recipe.taken(asked.method))
 
@@ -178,26 +178,6 @@ def _train_chosen(words: Sequence[str]) -> int:
             print(f"{AUTO}: {sentence}")
     recipe = _recipe(found.method, choice, loaded)
     return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
-
-
-def _check_roster(choice: DataChoice, method: Method[Any]) -> None:
-    """Refuse a roster where nobody gets a critic by it.
-
-    Raises:
-        InputError: another method, unit, or number of people.
-    """
-    if "num_critics" not in {field.name for field in dataclasses.fields(method.config)}:
-        raise InputError(f"--roster gives each person a critic, and {method.name} has none: use gs-wgan")
-    if choice.unit != "person":
-        raise InputError("--roster goes with --unit person: give both, or neither")
-    if choice.num_people is not None:
-        raise InputError("--num-people is the number of names on --roster: leave it out")
-
-
-def _one_critic_each(config: C, loaded: Loaded) -> C:
-    """Return settings with as many critics as people on the roster, if there is one."""
-    num_people = {} if loaded.roster is None else {"num_critics": len(loaded.roster)}
-    return dataclasses.replace(config, **num_people)  # pyrefly: ignore
 
 
 def _find_key(begun: Begun) -> UnitKey:

@@ -103,6 +103,11 @@ class Loaded:
         noted = replace(data, public_notes=(*data.public_notes, roster.note))
         return cls(data=noted, slots=slots, key=key.by_roster(roster.digests), roster=roster)
 
+    def with_critics(self, config: C) -> C:
+        """Return settings with as many critics as people on the roster, or as they are if there is none."""
+        num_people = {} if self.roster is None else {"num_critics": len(self.roster)}
+        return replace(config, **num_people)  # pyrefly: ignore
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
+from dataclasses import fields, replace
+from typing import Any, get_args
 
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError, told
 from gossamer.mechanisms.prospect import Prospect
+from gossamer.methods.method import Method
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.slots import PublicSlots
 
@@ -66,6 +67,25 @@ def check_unit(unit: str | None, num_people: int | None, num_records: int | None
         raise InputError("num_people goes with unit person (--unit person): give both, or neither")
     if num_records is not None and unit != "record":
         raise InputError("num_records goes with unit record: give both, or neither")
+
+
+def check_roster(method: Method[Any], unit: str | None, num_people: int | None) -> None:
+    """Refuse a public roster where nobody gets a critic by it. See `gossamer.data.roster`.
+
+    Args:
+        method: that is to learn.
+        unit: of protection, None if nothing was said of it.
+        num_people: that was said beside the roster, or None.
+
+    Raises:
+        InputError: another method, unit, or number of people.
+    """
+    if "num_critics" not in {field.name for field in fields(method.config)}:
+        raise InputError(f"a roster gives each person a critic, and {method.name} has none: use gs-wgan")
+    if unit != "person":
+        raise InputError('a roster (--roster) goes with --unit person (unit="person" in Python): give both, or neither')
+    if num_people is not None:
+        raise InputError("the number of people (num_people) is that of the names on the roster: leave it out")
 
 
 def describe_unit(data: RecordData, unit: UnitName) -> str | None:

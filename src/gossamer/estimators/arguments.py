@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from gossamer.data.files import path_of
 from gossamer.data.records import check_num_classes
-from gossamer.driving.protection import check_unit
+from gossamer.driving.protection import check_roster, check_unit
 from gossamer.driving.starting import StartChoice
 from gossamer.errors import InputError, told
 from gossamer.estimators.values import check_setting, whole
@@ -31,6 +32,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "num_records": None,
     "num_classes": None,
     "num_tuning_runs": 0,
+    "roster": None,
     "device": "auto",
     "seed": 0,
     "start_from": None,
@@ -53,6 +55,7 @@ class Arguments:
         num_records: public number of records, or None.
         num_classes: public number of classes, or None.
         num_tuning_runs: earlier runs, as declared.
+        roster: file with the names of all people who may have records, or None.
         device: to compute on.
         seed: public.
         start_from: file, folder or name of a public start, or None.
@@ -68,6 +71,7 @@ class Arguments:
     num_records: int | None
     num_classes: int | None
     num_tuning_runs: int
+    roster: Path | None
     device: torch.device
     seed: int
     start_from: str | None
@@ -84,7 +88,8 @@ class Arguments:
             given: the shared arguments, all of them, and settings.
 
         Raises:
-            InputError: no epsilon, an unknown recipe or setting, or a value of the wrong kind or out of range.
+            InputError: no epsilon, an unknown recipe or setting, or a value of the wrong kind or out of range. Or a
+                roster where nobody gets a critic by it.
             PrivacyError: a delta outside (0, 1).
         """
         if given["epsilon"] is None:
@@ -106,6 +111,9 @@ class Arguments:
             method.find(given["recipe"])
         StartChoice(source=_start_from(given["start_from"]), num_steps=counts["start_steps"])
         check_unit(given["unit"], counts["num_people"], counts["num_records"])
+        roster = None if given["roster"] is None else path_of(given["roster"], "roster")
+        if roster is not None:
+            check_roster(method, given["unit"], counts["num_people"])
         return cls(
             epsilon=epsilon,
             delta=delta,
@@ -113,6 +121,7 @@ class Arguments:
             unit=None if given["unit"] is None else Unit(given["unit"]),
             **counts,
             num_tuning_runs=num_tuning_runs,
+            roster=roster,
             device=find_device(given["device"]),
             seed=seed,
             start_from=_start_from(given["start_from"]),
@@ -140,7 +149,7 @@ def _settings(kind: str, method: Method[Any], given: Mapping[str, Any]) -> dict[
         raise InputError("noise_multiplier follows from epsilon here: leave it out")
     known = {field.name for field in fields(method.config)} - {"noise_multiplier", "seed"}
     for name in sorted(settings.keys() - known):
-        names = ", ".join(sorted([*known, *_COUNTS, "num_tuning_runs"]))
+        names = ", ".join(sorted([*known, *_COUNTS, "num_tuning_runs", "roster"]))
         raise InputError(f"{kind} has no setting {told(name)}; the settings are {names}")
     for name, value in settings.items():
         check_setting(name, tuple(value) if isinstance(value, list) else value)

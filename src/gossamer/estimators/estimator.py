@@ -14,10 +14,11 @@ import numpy as np
 from gossamer.data.files import path_of
 from gossamer.data.records import RecordData
 from gossamer.data.room import MEMORY, AbstractRoom, room_beside
+from gossamer.data.roster import Roster
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
-from gossamer.driving.protection import check_unit, protect
+from gossamer.driving.protection import check_unit
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
@@ -73,6 +74,8 @@ class AbstractEstimator(abc.ABC):
         num_classes: public number of classes of your own labelled data. 10 is assumed if it is left out, since reading
             it from private labels would reveal something.
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilons add to this one.
+        roster: text file with the names of all people who may have records, one a line. Public, and made without a
+            look at who has some. Of GSWGAN with unit "person": each of these people gets a critic, and nobody else.
         start_from: public start: the file or folder of a released generator, or name or path of public records. On
             these the networks are trained first, without noise. The statement says so.
         start_steps: steps on these public records. Default: 500.
@@ -97,6 +100,7 @@ class AbstractEstimator(abc.ABC):
         num_records: int | None = None,
         num_classes: int | None = None,
         num_tuning_runs: int = 0,
+        roster: str | Path | None = None,
         device: DeviceName = "auto",
         seed: int = 0,
         start_from: str | Path | None = None,
@@ -349,6 +353,7 @@ class AbstractEstimator(abc.ABC):
             num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
             recipe=self._taken(loaded),
+            roster=None if loaded.roster is None else loaded.roster.file,
         )
 
     def _start_choice(self, x: Source) -> StartChoice:
@@ -371,10 +376,10 @@ class AbstractEstimator(abc.ABC):
         if asked.unit is None and "window" not in said and not isinstance(x, RecordData):
             # Refused before the data is read. With windows, the data says first if it names people.
             check_unit("record", asked.num_people, asked.num_records)
+        roster = None if asked.roster is None else Roster.read(asked.roster)
         data = read_source(x, y, people, asked.num_classes, asked.unit or Unit.RECORD, key, said, room)
         unit = None if asked.unit is None else asked.unit.value
-        data, slots = protect(data, unit, asked.num_people, asked.num_records)
-        return Loaded(data=data, slots=slots, key=key)
+        return Loaded.of(data, key, roster, unit, asked.num_people, asked.num_records)
 
     def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
@@ -393,7 +398,7 @@ class AbstractEstimator(abc.ABC):
 
     def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        usual = self._recipe(loaded).config
+        usual = loaded.with_critics(self._recipe(loaded).config)
         changes = {"seed": self._asked.seed, **self._asked.settings}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:

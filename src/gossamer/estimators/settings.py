@@ -39,6 +39,7 @@ class SharedArguments(TypedDict, total=False):
     num_records: int | None
     num_classes: int | None
     num_tuning_runs: int
+    roster: str | Path | None
     device: DeviceName
     seed: int
     start_from: str | Path | None

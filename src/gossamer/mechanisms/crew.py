@@ -1,7 +1,8 @@
 """The processes of one command: one alone, or several ranks of which the first leads and the others help.
 
 The leader draws coins and noise, writes the ledger, and holds the generator. It sends orders, and each rank answers
-with integers on a public grid. Sums of these integers are exact in any order, so any number of ranks gives one release.
+with integers on a public grid, or with numbers beside zeros of the other ranks. Their sums are exact in any order, so
+any number of ranks gives one release.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Task(enum.IntEnum):
     RENEW = 4
     COLLECT = 5
     RESTORE = 6
+    FIT = 7
+    DRAW = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -61,10 +61,21 @@ class AbstractMERFGenerator(AbstractGenerator):
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
+        return self.enlarged(self.drawn(latent, label))
+
+    def drawn(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw small drawings (batch, channels, *quarters of the sides). Batch norm joins the samples of a batch."""
         features = F.relu(self.hidden_norm(self.hidden(self.joined(latent, label))))
-        drawing = self.draw_norm(self.draw(features)).unflatten(-1, self.small)
-        drawing = F.relu(self.refine(resized(drawing, self.middle)))
-        return torch.sigmoid(self.finish(resized(drawing, self.shape[1:])))
+        return self.draw_norm(self.draw(features)).unflatten(-1, self.small)
+
+    def enlarged(self, drawings: Tensor) -> Tensor:
+        """Make samples (batch, *shape) in [0, 1] of small drawings, each of its own. This is most of the work."""
+        drawings = F.relu(self.refine(resized(drawings, self.middle)))
+        return torch.sigmoid(self.finish(resized(drawings, self.shape[1:])))
+
+    def enlarging_weights(self) -> tuple[nn.Parameter, ...]:
+        """Return the weights that `enlarged` works with."""
+        return (*self.refine.parameters(), *self.finish.parameters())
 
     @torch.no_grad()
     def settle(self, latent: Tensor, label: Tensor | None) -> None:

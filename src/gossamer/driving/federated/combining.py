@@ -64,7 +64,7 @@ def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = 
     now = Round.read(content, where)
     if now.is_over:
         raise InputError(f"{where}: all {now.plan.num_rounds} rounds are over: nothing is left to combine")
-    if not files and not now.plan.turns.may_pass:
+    if not files and not now.plan.may_pass(now.number):
         raise InputError("no contribution: name the files that the sites sent")
     found: dict[str, tuple[str, Contribution]] = {}
     for name, answer in files:
@@ -137,18 +137,18 @@ def _notes(over: Round) -> tuple[str, ...]:
 
 
 def _note_on_networks(plan: FederatedPlan) -> str:
-    part = plan.part_of(plan.sites[0])
+    part, in_turn = plan.part_of(plan.sites[0]), isinstance(plan.turns, InTurn)
     steps = f"{plan.steps_per_round} of its {plan.num_network_steps} steps in a round"
     averaged = "averaged by public numbers of slots, over the sites that answered."
     if isinstance(part, SumsThenSamplesPlan):
-        return (
-            f"Then comes {part.from_samples}: each site trains it on its own records, {steps}. After a round it is "
-            f"{averaged}"
-        )
-    trains = "Each site trains the networks on its own records"
-    if isinstance(plan.turns, InTurn):
-        return f"{trains}, in turn: {steps}, from the networks of the site before it."
-    return f"{trains}: {steps}. After a round they are {averaged}"
+        begun = f"Then comes {part.from_samples}: each site trains it on its own records, "
+        if in_turn:
+            return f"{begun}in turn: {steps}, from what the site before it made of it."
+        return f"{begun}{steps}. After a round it is {averaged}"
+    begun = "Each site trains the networks on its own records"
+    if in_turn:
+        return f"{begun}, in turn: {steps}, from the networks of the site before it."
+    return f"{begun}: {steps}. After a round they are {averaged}"
 
 
 def _statement(over: Round, of_sum: PrivacyStatement, sample_size: int) -> PrivacyStatement:
@@ -185,11 +185,7 @@ def _claim(over: Round, site: SiteTerms) -> SiteClaim:
         num_slots=site.num_slots,
         epsilon=plan.price_of(site).epsilon,
         delta=site.delta,
-        answered=tuple(
-            plan.turns.part_of(number, len(plan.sites)) + 1
-            for number, names in enumerate(over.givers)
-            if site.name in names
-        ),
+        answered=tuple(plan.part_asked(number) + 1 for number, names in enumerate(over.givers) if site.name in names),
         num_rounds=plan.num_rounds_of_a_site,
         event=tuple(flatten(plan.part_of(site).event)),
     )

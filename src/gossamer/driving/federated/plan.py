@@ -96,7 +96,7 @@ class FederatedPlan:
         gossamer_version: that made the plan.
         steps_per_round: private steps of each site in a round of networks, for a method that sends some. None for a
             method that sends sums alone. A sum has a round of its own.
-        turns: the sites that a round asks. A method that sends sums asks all at once.
+        turns: the sites that a round asks. A method that sends sums alone asks all at once.
 
     Raises:
         InputError: no site, two of one name, a method that does not work between sites, or rounds that it cannot have.
@@ -189,7 +189,7 @@ class FederatedPlan:
     @property
     def num_rounds(self) -> int:
         """Number of rounds of all sites together."""
-        return self.turns.num_rounds(self.num_rounds_of_a_site, len(self.sites))
+        return self.turns.num_rounds(self.num_sums, self.num_rounds_of_a_site - self.num_sums, len(self.sites))
 
     @property
     def num_rounds_of_a_site(self) -> int:
@@ -198,7 +198,15 @@ class FederatedPlan:
 
     def asked(self, number: int) -> tuple[str, ...]:
         """Return the names of the sites that a round asks, by its number from 0."""
-        return self.turns.asked(number, [site.name for site in self.sites])
+        return self.turns.asked(number, self.num_sums, [site.name for site in self.sites])
+
+    def may_pass(self, number: int) -> bool:
+        """Tell if a round, by its number from 0, may go on without any answer."""
+        return self.turns.may_pass(number, self.num_sums)
+
+    def part_asked(self, number: int) -> int:
+        """Return the part of a site's work that a round asks for, both from 0: a sum, or a block of private steps."""
+        return self.turns.part_of(number, self.num_sums, len(self.sites))
 
     @property
     def num_steps(self) -> int:
@@ -218,7 +226,7 @@ class FederatedPlan:
 
     def steps_of(self, number: int) -> range:
         """Return the private steps of the sites that a round asks, from 0: those of no site are others'."""
-        part, first, size = self.turns.part_of(number, len(self.sites)), self.num_sums, self.steps_per_round or 1
+        part, first, size = self.part_asked(number), self.num_sums, self.steps_per_round or 1
         if part < first:
             return range(part, part + 1)
         start = first + (part - first) * size
@@ -376,13 +384,13 @@ def check_steps_per_round(method: Method[Any], steps_per_round: int | None) -> N
 
 
 def check_turns(method: Method[Any], turns: AbstractTurns) -> None:
-    """Refuse sums that are asked in turn: they are of all sites.
+    """Refuse turns for a method that sends sums alone: they are of all sites.
 
     Raises:
-        InputError: they are.
+        InputError: sites would take turns.
     """
-    if method.sends_sums and not isinstance(turns, AllAtOnce):
-        raise InputError(f"{method.name} adds the sums of all sites in a round: leave --in-turn out")
+    if not method.sends_networks and not isinstance(turns, AllAtOnce):
+        raise InputError(f"{method.name} sends sums alone, which all sites add to in a round: leave --in-turn out")
 
 
 def differing_facts(found: object, planned: ImageSpec | SeriesSpec) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ class Round:
         known = {name: _checked(tensors, name, torch.float32, shape, where) for name, shape in declared.items()}
         names = [site.name for site in plan.sites]
         givers = tuple(tuple(name for name, mark in zip(names, one.tolist(), strict=True) if mark) for one in marks)
-        is_empty = not plan.turns.may_pass and not all(givers)
+        is_empty = not all(found or plan.may_pass(one) for one, found in enumerate(givers))
         if is_empty or any(bool((one > 1).any()) for one in marks):
             raise InputError(f"{where}: a round names no site, or marks one by another number than 0 and 1")
         if not all(set(found) <= set(plan.asked(one)) for one, found in enumerate(givers)):

@@ -148,7 +148,8 @@ class SendingNetworks(AbstractSending):
         if len(answers) == 1:
             return dict(answers[0])
         if not answers:
-            return dict(known) if known else self.plan.of_method.travelling(self.plan.method, self.plan.spec)
+            before = {name: known[name] for name in self.plan.networks if name in known}
+            return before or self.plan.of_method.travelling(self.plan.method, self.plan.spec)
         return {name: mean(name) for name in self.plan.networks}
 
     def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:

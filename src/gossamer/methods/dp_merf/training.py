@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.crew import Order
+from gossamer.mechanisms.crew import ALONE, AbstractCrew, Order, Task
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -38,6 +38,7 @@ from gossamer.privacy.statement import PrivacyStatement
 _CHUNK = 1000
 _SETTLE_PER_CLASS = 100
 _STEPS_A_REPORT = 25
+_NUM_PIECES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
         self._records = records
         self._features = RandomFeatures.drawn(config, records.spec)
-        self._fit = EmbeddingFit(config, records.spec, self._features, context.device, context.start)
+        self._fit = EmbeddingFit(config, records.spec, self._features, context.device, context.start, context.crew)
         self._released: Tensor | None = None
         if context.state is not None:
             self._released = context.state["released"]
@@ -163,8 +164,11 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return () if self._released is None else (self._released,)
 
     def _do(self, order: Order) -> None:
-        """Add this process's records to the release."""
-        self.releaser.help(order.number, self._slots())
+        """Add this process's records to the release, or its classes to an update of the generator."""
+        if order.task is Task.FIT:
+            self._fit.help(order)
+        else:
+            self.releaser.help(order.number, self._slots())
 
     def _slots(self) -> Iterator[Slots]:
         records, owners = self._records, owners_of(self._records, self.plan.unit)
@@ -226,12 +230,17 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
 class EmbeddingFit(AveragedGenerator):
     """The generator while it is fitted to mean features, and the moving average that is released. All public.
 
+    An update is computed in two pieces, each of some classes, which the processes of a crew share. The pieces depend on
+    the number of classes alone, so any number of processes comes to the same bits. Two halves are faster on one core
+    than the whole or quarters, so a third process has nothing to do.
+
     Args:
         config: settings.
         spec: shape and classes.
         features: of the embedding.
         device: to compute on.
         start: public weights to begin with.
+        crew: the processes that work on the fit. The first holds the generator.
     """
 
     def __init__(
@@ -241,33 +250,84 @@ class EmbeddingFit(AveragedGenerator):
         features: RandomFeatures,
         device: torch.device,
         start: PublicStart = FRESH,
+        crew: AbstractCrew = ALONE,
     ) -> None:
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         super().__init__(recipe, config.adam, config.seed, device, start)
-        self.network.train()
-        self._config = config
+        assert isinstance(self.network, AbstractMERFGenerator)
+        self._network = self.network.train()
+        self._config, self._crew = config, crew
         self._features = RandomFeatures(frequencies=features.frequencies.to(device))
         self.num_done = 0
 
     def learn(self, target: Tensor) -> float:
         """Update the generator towards the mean features of each class, (classes, d), and return the loss."""
-        config, b = self._config, self._config.samples_per_class
-        images = self.network(*self.inputs_by_class("fit", b, self.num_done))
-        means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
-        loss = b / (b - 1) * means.square().sum() - 2 * (means * target.to(means)).sum()
+        config = self._config
+        drawings = self._network.drawn(*self.inputs_by_class("fit", config.samples_per_class, self.num_done))
+        target, weights = target.to(drawings), self._network.enlarging_weights()
+        # In one tensor, since each message takes its time.
+        known = torch.cat([one.detach().flatten() for one in (drawings, target, *weights)])
+        self._crew.order(Order(task=Task.FIT, number=self.num_done, tensors=(known,)))
+        answered = self._crew.total(self._part(drawings.detach(), target))
+        by_drawings, rows = answered[: drawings.numel()], answered[drawings.numel() :].unflatten(0, (_NUM_PIECES, -1))
+        *by_weights, loss = rows.sum(dim=0).split([*(one.numel() for one in weights), 1])
         self.optimiser.zero_grad()
-        loss.backward()
+        drawings.backward(by_drawings.view_as(drawings))
+        for weight, gradient in zip(weights, by_weights, strict=True):
+            weight.grad = gradient.view_as(weight)
         progress = self.num_done / config.num_fit_steps
         self.update(math.pi * progress, config.final_learning_rate)
         self.num_done += 1
         self.move_average(config.moving_average, self.num_done)
-        return float(loss.detach())
+        return float(loss)
+
+    @torch.no_grad()
+    def help(self, order: Order) -> None:
+        """Do this process's part of an update that the leader has begun."""
+        (known,) = order.tensors
+        assert known is not None
+        weights, config = self._network.enlarging_weights(), self._config
+        groups, num_features = config.records.num_groups, config.num_features
+        shape = (groups * config.samples_per_class, *self._network.small)
+        drawings, target, *sent = known.split(
+            [math.prod(shape), groups * num_features, *(one.numel() for one in weights)]
+        )
+        for weight, one in zip(weights, sent, strict=True):
+            weight.copy_(one.view_as(weight))
+        self._crew.total(self._part(drawings.view(shape), target.view(groups, num_features)))
+
+    def _part(self, drawings: Tensor, target: Tensor) -> Tensor:
+        """Return this process's part of the gradients and the loss, with zeros in all places of other processes.
+
+        Returns:
+            One after the other: the gradient by the small drawings, and for each piece that by the weights, and its
+            loss.
+        """
+        weights, b = self._network.enlarging_weights(), self._config.samples_per_class
+        by_drawings = torch.zeros_like(drawings)
+        rows = drawings.new_zeros(_NUM_PIECES, sum(one.numel() for one in weights) + 1)
+        pieces = torch.arange(len(target)).tensor_split(_NUM_PIECES)
+        for number, classes in self._crew.share(enumerate(pieces)):
+            if len(classes):
+                samples = slice(int(classes[0]) * b, (int(classes[-1]) + 1) * b)
+                own = drawings[samples].clone().requires_grad_()
+                loss = self._loss(own, target[classes])
+                by_drawings[samples], *by_weights = torch.autograd.grad(loss, (own, *weights))
+                rows[number] = torch.cat([*(one.flatten() for one in by_weights), loss.detach().view(1)])
+        return torch.cat([by_drawings.flatten(), rows.flatten()])
+
+    @torch.enable_grad()
+    def _loss(self, drawings: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of some classes, which depends on the samples of these classes alone."""
+        b = self._config.samples_per_class
+        means = self._features(self._network.enlarged(drawings)).unflatten(0, (-1, b)).mean(dim=1)
+        return b / (b - 1) * means.square().sum() - 2 * (means * target).sum()
 
     def released_weights(self) -> dict[str, Tensor]:
         """Return a copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
-        network.load_state_dict(super().released_weights(), strict=False)
         assert isinstance(network, AbstractMERFGenerator)
+        network.load_state_dict(super().released_weights(), strict=False)
         latent, labels = self.inputs_by_class("statistics", _SETTLE_PER_CLASS, 0)
         network.settle(latent.cpu(), None if labels is None else labels.cpu())
         return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

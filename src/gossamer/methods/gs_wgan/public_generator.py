@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import ALONE, AbstractCrew, Order, Task
 from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
@@ -23,6 +24,8 @@ from gossamer.nn.views import View
 _WIDE_NETWORK: Final = 2_000_000
 """Weights from which samples are drawn a few at a time on a CPU, so that features of a layer stay in its caches."""
 _AT_ONCE: Final = 16
+_POOL_PIECES: Final = 3
+"""Pieces of a step's pool on a CPU. With the samples of the step they are four, for two processes or four."""
 
 
 class PublicGenerator(AveragedGenerator):
@@ -37,6 +40,7 @@ class PublicGenerator(AveragedGenerator):
         device: to compute on.
         precision: of the network.
         start: public weights to begin with.
+        crew: the processes that draw pools together. The first holds the generator.
     """
 
     def __init__(
@@ -46,10 +50,11 @@ class PublicGenerator(AveragedGenerator):
         device: torch.device,
         precision: torch.dtype,
         start: PublicStart = FRESH,
+        crew: AbstractCrew = ALONE,
     ) -> None:
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         super().__init__(recipe, config.generator_adam, config.seed, device, start)
-        self._config = config
+        self._config, self._crew = config, crew
         self._precision = precision
 
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
@@ -60,6 +65,47 @@ class PublicGenerator(AveragedGenerator):
             return torch.empty(classes, 0, *view.shape(shape), device=self._device)
         latent, labels = self.inputs_by_class("pool", per_class, step)
         return view.apply(self._drawn(latent, labels)).unflatten(0, (classes, per_class))
+
+    def pool_and_samples(self, stage: int, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Draw the pool of a step in the view of its stage, by all processes, and the samples of the step.
+
+        The pool is drawn in pieces that depend on public sizes and the device alone, so any number of processes draws
+        the same bits. The samples count as one piece more, the first, which falls to this process.
+
+        Returns:
+            As `pool` and `samples`.
+        """
+        weights = torch.cat([one.flatten() for one in self._numbers()])
+        self._crew.order(Order(task=Task.DRAW, number=step, tensors=(torch.tensor(stage), weights)))
+        part = self._part_of_pool(stage, step)
+        samples, labels = self.samples(step)
+        return self._crew.total(part), samples, labels
+
+    def help(self, order: Order) -> None:
+        """Draw this process's part of a pool from the weights of the first process."""
+        stage, weights = order.tensors
+        assert stage is not None
+        assert weights is not None
+        numbers = self._numbers()
+        for own, sent in zip(numbers, weights.split([one.numel() for one in numbers]), strict=True):
+            own.copy_(sent.view_as(own))
+        self._crew.total(self._part_of_pool(int(stage), order.number))
+
+    def _part_of_pool(self, stage: int, step: int) -> Tensor:
+        """Return the pool of a step with zeros in the places that other processes draw."""
+        view, per_class = self._config.stages[stage].view, self._config.pool_per_class
+        latent, labels = self.inputs_by_class("pool", per_class, step)
+        part = torch.zeros(len(latent), *view.shape(self.recipe.spec.shape), device=self._device)
+        places = torch.arange(len(latent), device=self._device)
+        pieces = places.tensor_split(_POOL_PIECES if self._device.type == "cpu" else 1)
+        for piece in self._crew.share([places[:0], *pieces]):
+            if len(piece):
+                part[piece] = view.apply(self._drawn(latent[piece], None if labels is None else labels[piece]))
+        return part.view(self._num_groups, per_class, *part.shape[1:])
+
+    def _numbers(self) -> list[Tensor]:
+        """Return the tensors in use of the network but its counters, which no result depends on."""
+        return [one for one in self.network.state_dict().values() if one.is_floating_point()]
 
     def _drawn(self, latent: Tensor, labels: Tensor | None) -> Tensor:
         """Draw samples without gradients, a few at a time if they are large: (num, *shape) in float32."""

@@ -89,7 +89,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         for stage in range(len(config.stages)):  # at once what the last stage would refuse
             side_of(config, stage, records.spec, context).check()
         self._critics = PrivateCritics(config, records, slots.unit, context)
-        self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
+        self._public = PublicGenerator(
+            config, records.spec, context.device, context.precision, context.start, context.crew
+        )
         self._twins: PublicTwins | None = None
         if isinstance(config.centre, AbstractTwins):
             self._twins = PublicTwins(config, config.centre, records.spec, slots, self._public, context)
@@ -159,7 +161,10 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         return asked.looked, asked.labels, asked.pool, asked.centre
 
     def _do(self, order: Order) -> None:
-        """Warm-start, renew, hand over or ask this process's own critics."""
+        """Warm-start, renew, hand over or ask this process's own critics, or draw a part of a pool for all."""
+        if order.task is Task.DRAW:
+            self._public.help(order)
+            return
         if order.task is not Task.RELEASE:
             self._critics.obey(order)
             return
@@ -179,9 +184,8 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
 
     def _train_step(self, stage: int) -> StepReport:
         step, view = self.step, self.config.stages[stage].view
-        pool = self._public.pool(view, step)
+        pool, samples, labels = self._public.pool_and_samples(stage, step)
         critic_loss = self._critics.renew(pool, step)
-        samples, labels = self._public.samples(step)
         looked = view.apply(samples)
         question = self._centred(self._question(looked, labels, pool, step), stage)
         sanitized = self._released(question)
