@@ -154,11 +154,15 @@ def test_halves_that_agree_by_less_than_chance_show_nothing_and_no_direction() -
 
 @pytest.mark.slow
 def test_twins_that_are_taken_away_leave_nothing_of_samples_and_most_of_records() -> None:
-    """The critics have a pool of eight samples in common, whose error is not data."""
+    """The critics have a pool of eight samples in common, whose error is not data.
+
+    With four seeds the twins lost 51 to 69 in a hundred. The share of data is near one with a centre and without, and
+    chance decides which of the two is larger.
+    """
     small = replace(TRAINED, pool_per_class=8)
     plain, away = (signal(replace(small, centre=one), made_up()) for one in (NoCentre(), TwinsTakenAway()))
-    assert away.twins < plain.twins
-    assert away.share > plain.share
+    assert away.twins < 0.6 * plain.twins
+    assert away.share > 0.8
 
 
 def test_the_law_of_a_run_counts_draws_noise_and_parameters() -> None:
