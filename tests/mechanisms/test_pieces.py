@@ -152,3 +152,11 @@ def test_blocks_that_share_a_sample_are_refused(places: list[list[list[int]]]) -
 
 def test_blocks_of_distinct_samples_pass() -> None:
     pieces().check_places()
+
+
+def test_groups_and_marks_may_lie_on_another_device_than_the_pieces() -> None:
+    """The releaser numbers critics and groups on the CPU, and critics answer on the device of the training."""
+    made = pieces()
+    there = replace(made, **{name: getattr(made, name).to("meta") for name in ("values", "blocks", "places")})
+    assert there.whole_answers(OF_GROUP).shape == (N, SAMPLES, *SHAPE)
+    assert there.clipped_sums(OF_GROUP, EVERYBODY, GRID).shape == (GROUPS * 3, 3, math.prod(SHAPE))

@@ -69,13 +69,14 @@ class Pieces:
         `check_places` passes. Whatever blocks the pieces name, none adds to a sample twice or to another group.
 
         Args:
-            groups: the group of each critic, int64 (n,).
-            is_included: bool (n,), the critics that count.
+            groups: the group of each critic, int64 (n,), on any device.
+            is_included: bool (n,), the critics that count, on any device.
             grid: of the ball of one critic's answer to a group.
 
         Returns:
             int64 (c k, m, d), with d the numbers of one answer.
         """
+        is_included = is_included.to(self.blocks.device)
         rows = torch.where(is_included[:, None], self._rows(groups), -1).flatten()
         num_sums, pieces = self.places.shape[:2].numel(), self.values.flatten(end_dim=1)
         total = clipped_sums([pieces], rows, grid, num_sums=num_sums, together=self.blocks.shape[1])
@@ -91,7 +92,7 @@ class Pieces:
         """Return the answers with their zeros, (n, r, *shape).
 
         Args:
-            groups: the group of each critic, int64 (n,).
+            groups: the group of each critic, int64 (n,), on any device.
         """
         rows, nowhere = self._rows(groups), torch.tensor(self.num_samples, device=self.places.device)
         places = torch.where(rows[..., None] < 0, nowhere, self.places.flatten(end_dim=1)[rows])
@@ -102,7 +103,8 @@ class Pieces:
 
     def _rows(self, groups: Tensor) -> Tensor:
         """Return the number of each piece's block among those of all groups, int64 (n, s), -1 if it does not count."""
-        num_blocks, same = self.places.shape[1], self.blocks[:, :, None] == self.blocks[:, None, :]
+        groups, num_blocks = groups.to(self.blocks.device), self.places.shape[1]
+        same = self.blocks[:, :, None] == self.blocks[:, None, :]
         # Privacy: of several pieces of one block the first alone counts. Their sum could leave the ball.
         is_first = ~same.tril(diagonal=-1).any(dim=2)
         counts = is_first & (self.blocks >= 0) & (self.blocks < num_blocks)

@@ -20,6 +20,7 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.pieces import Pieces
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser, usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy.adjacency import Unit
@@ -451,6 +452,24 @@ def test_a_chunk_without_critics_is_refused() -> None:
 def test_answers_of_another_number_or_grouping_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="the plan says"):
         releaser().release(0, lambda critics, groups: torch.zeros(shape))
+
+
+def test_a_piece_that_would_be_spread_over_several_samples_is_refused() -> None:
+    """One number of a piece for two samples of its block: clipped as one, and added to both."""
+    places = torch.arange(2).expand(GROUPS, 1, -1)
+
+    def ask(critics: Tensor, groups: Tensor) -> Pieces:
+        values, blocks = torch.ones(len(critics), 1, 1, 1, 2, 3), torch.zeros(len(critics), 1, dtype=torch.int64)
+        return Pieces(values=values, blocks=blocks, places=places, num_samples=2)
+
+    with pytest.raises(ValueError, match="differ in shape"):
+        releaser().release(0, ask)
+
+
+def test_a_later_chunk_of_another_shape_is_refused() -> None:
+    chunks = iter([(5, 2, 1, 2, 3), *[(5, 2, 1, 1, 1)] * 9])
+    with pytest.raises(ValueError, match="differ in shape"):
+        releaser().release(0, lambda critics, groups: torch.ones(next(chunks)))
 
 
 # ---- steps ----------------------------------------------------------------------------------------------------------

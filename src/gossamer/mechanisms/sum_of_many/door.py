@@ -166,7 +166,10 @@ class SumOfManyReleaser:
         grid, total = self._grid(layout), layout.no_sums()
         for pieces, groups, is_included in itertools.chain([first], asked):
             # Privacy: each answer is put on the grid by itself, within the bound that the plan prices.
-            total += pieces.clipped_sums(groups.to(total.device), is_included.to(total.device), grid)
+            added = pieces.clipped_sums(groups, is_included, grid)
+            if added.shape != total.shape:  # broadcasting would add one number to several samples, beyond the bound
+                raise ValueError(f"answers of a step differ in shape, or from their places: {tuple(added.shape)}")
+            total += added
         return layout.placed(total), grid
 
     def _grid(self, pieces: Pieces) -> PublicGrid:
