@@ -235,9 +235,9 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
 
 
 def test_noise_that_depends_on_the_division_of_the_budget_has_a_caveat(gossamer: Any) -> None:
-    priced = gossamer("account", "dp-mixture", "--epsilon", 60, "--json")
+    priced = gossamer("account", "dp-mixture", "--epsilon", 80, "--json")
     assert priced.code == 0
-    assert gossamer("train", "dp-mixture", "--data", "digits", "--epsilon", 60, "--dry-run").code == 3
+    assert gossamer("train", "dp-mixture", "--data", "digits", "--epsilon", 80, "--dry-run").code == 3
     assert "a training may refuse this noise" in json.loads(priced.out)["range_caveat"]
     assert "range_caveat" not in json.loads(gossamer("account", "dp-mixture", "--epsilon", 30, "--json").out)
 

@@ -296,8 +296,10 @@ def test_a_line_of_advice_says_whether_there_is_hope() -> None:
     assert "too few" in one_each
 
 
-@pytest.mark.parametrize(("epsilon", "says"), [(1, "1437 records are too few"), (10, "at epsilon 10 and 1437 records")])
-def test_few_records_are_told_before_sums_are_released(gossamer: Any, tmp_path: Path, epsilon: int, says: str) -> None:
+@pytest.mark.parametrize(("epsilon", "says"), [(0.3, "1437 records are too few"), (1, "at epsilon 1 and 1437 records")])
+def test_few_records_are_told_before_sums_are_released(
+    gossamer: Any, tmp_path: Path, epsilon: float, says: str
+) -> None:
     said = gossamer("train", "dp-mixture", "--data", "digits", "--epsilon", epsilon, "--out", tmp_path, "--dry-run")
     assert said.code == 0
     assert f"advice: {says}" in said.out
