@@ -141,7 +141,7 @@ def start(asked: Asked) -> Iterator[Row]:
             (("account", "gs-wgan", "--num-critics", "1000", "--num-steps", "20000", "--epsilon", "10"), 1.2),
             (("ledger", str(run)), 1.2),
             (("train", "gs-wgan", "--help"), 1.2),
-            (("sample", str(run), "--num", "10", "--out", f"{folder}/samples.npz"), 2.5),
+            (("sample", str(run), "--num-samples", "10", "--out", f"{folder}/samples.npz"), 2.5),
         ):
             seconds, said = gossamer(*words)
             name = " ".join(word for word in words[:3] if "/" not in word)
