@@ -104,9 +104,9 @@ def test_the_choice_is_what_the_tables_of_the_docs_say_is_best(case: tuple[str, 
     for epsilon in {epsilon for _, epsilon in table}:
         # The numbers of published sets are given, so that these two promise less than the others.
         fair = {key: value for key, value in table.items() if key[0] not in ("dp-cgan", "labelled-mixture")}
-        best = max((value, name) for (name, at), value in fair.items() if at == epsilon)[1]
+        best = max(value for (_, at), value in fair.items() if at == epsilon)
         found = choice_for(data, epsilon, unit)
-        assert found.method.name == best
+        assert fair[found.method.name, epsilon] >= best - 0.01
         assert (found.recipe is None) == (found.method.find_for(data, find_spec(data).shape) is None)
 
 
@@ -232,3 +232,11 @@ def test_the_table_has_no_row_twice() -> None:
 
 
 KEYS = ("data", "num_slots", "unit", "epsilon", "method", "recipe")
+
+
+def test_of_scores_that_one_training_moves_the_quickest_method_is_taken() -> None:
+    """Clothes at epsilon 10: 0.665 in five seconds is not worse than 0.669 in minutes."""
+    found = choice_for("fashion-mnist", 10.0, Unit.RECORD)
+    assert found.method.name == "dp-mixture"
+    assert max(row.value for row in found.rows if row.method == "gs-wgan") > found.rows[0].value
+    assert "within 0.01 of the best, and quicker, of 5 measured" in found.reasons[0]
