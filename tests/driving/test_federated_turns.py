@@ -39,15 +39,20 @@ def charged(folder: Path, site: str) -> int:
     return read_ledger(next((folder / site).rglob("ledger.jsonl"))).num_charged_steps
 
 
-@BOTH
-def test_one_site_in_turn_is_the_central_training_bit_for_bit(tmp_path: Path, config: Any) -> None:
-    plan = turns(config, slots={"berlin": 30})
-    mine = released(all_rounds(tmp_path, plan, {"berlin": HELD["berlin"]})).weights
-    context = RunContext(delta=1e-3, slots=PublicSlots(30), key=read_key(RunFolder(tmp_path / "berlin")))
+def check_one_site_is_the_central_training(folder: Path, plan: FederatedPlan) -> None:
+    """Go through all rounds with berlin alone, and compare the weights with those of a training at one place."""
+    mine = released(all_rounds(folder, plan, {"berlin": HELD["berlin"]})).weights
+    context = RunContext(delta=1e-3, slots=PublicSlots(30), key=read_key(RunFolder(folder / "berlin")))
     central = plan.of_method.start(plan.settings_of(plan.sites[0]), HELD["berlin"], ZeroNoise(), context)
     for _ in central:
         pass
     assert all(torch.equal(mine[name], wanted) for name, wanted in central.trained().weights.items())
+
+
+@BOTH
+def test_one_site_in_turn_is_the_central_training_bit_for_bit(tmp_path: Path, config: Any) -> None:
+    plan = turns(config, slots={"berlin": 30})
+    check_one_site_is_the_central_training(tmp_path, plan)
 
 
 @BOTH
@@ -165,12 +170,7 @@ def test_all_sites_answer_the_sums_and_then_teach_in_turn() -> None:
 
 def test_a_teacher_that_one_site_has_taught_in_turn_is_the_central_one(tmp_path: Path) -> None:
     plan = labelled_turns("berlin")
-    mine = released(all_rounds(tmp_path, plan, {"berlin": HELD["berlin"]})).weights
-    context = RunContext(delta=1e-3, slots=PublicSlots(30), key=read_key(RunFolder(tmp_path / "berlin")))
-    central = plan.of_method.start(plan.settings_of(plan.sites[0]), HELD["berlin"], ZeroNoise(), context)
-    for _ in central:
-        pass
-    assert all(torch.equal(mine[name], wanted) for name, wanted in central.trained().weights.items())
+    check_one_site_is_the_central_training(tmp_path, plan)
 
 
 def test_a_site_teaches_on_from_the_one_before_and_pays_for_its_own_rounds(tmp_path: Path) -> None:
