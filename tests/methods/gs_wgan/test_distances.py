@@ -32,6 +32,11 @@ KEY = UnitKey(bytes(32))
 DISTANCES = (Stage(critic=DistanceCritic()),)
 
 
+def answers(question: Asked, groups: Tensor, *asked: Tensor) -> Tensor:
+    """Answers of critics to all samples of their groups, with their zeros."""
+    return whole(question.pieces(groups, *asked), groups)
+
+
 def config(**changes: object) -> GSWGANConfig:
     base = GSWGANConfig(
         num_critics=8,
@@ -75,7 +80,7 @@ def potential(points: Tensor, pool: Tensor, records: Tensor, share: float) -> Te
 def test_an_answer_is_the_slope_of_the_potential_of_its_own_records() -> None:
     question, rng = asked(), torch.Generator().manual_seed(1)
     records, labels = torch.randn(2, 4, D, generator=rng), torch.tensor([[0, 2, 2, 1], [1, 1, 1, 1]])
-    found = question.answers(torch.tensor([1, 0]), records, labels)
+    found = answers(question, torch.tensor([1, 0]), records, labels)
     for row, group in enumerate((1, 0)):
         for number, label in enumerate(question.labels[group].tolist()):
             own = records[row][labels[row] == label]
@@ -106,7 +111,7 @@ def test_many_answers_at_once_are_those_of_the_plain_loop() -> None:
     question, rng = asked(groups=3), torch.Generator().manual_seed(5)
     records, labels = torch.randn(9, 4, D, generator=rng), torch.randint(0, CLASSES, (9, 4), generator=rng)
     groups, is_empty = torch.arange(9) % 3, torch.arange(9) == 4
-    found = question.answers(groups, records, labels, is_empty)
+    found = answers(question, groups, records, labels, is_empty)
     for row in range(9):
         expected = plain_answer(question, int(groups[row]), records[row], labels[row])
         assert torch.allclose(found[row], expected * (row != 4), atol=1e-6)
@@ -118,7 +123,7 @@ def test_a_critic_whose_record_is_not_finite_spoils_its_own_answer_alone() -> No
     records, labels = torch.randn(6, 4, D, generator=rng), torch.randint(0, CLASSES, (6, 4), generator=rng)
     groups, spoilt = torch.arange(6) % 2, records.clone()
     spoilt[3, 1] = torch.nan
-    found, honest = (question.answers(groups, one, labels) for one in (spoilt, records))
+    found, honest = (answers(question, groups, one, labels) for one in (spoilt, records))
     others = torch.arange(6) != 3
     assert torch.equal(found[others], honest[others])
     assert not found[3].isfinite().all()
@@ -127,8 +132,8 @@ def test_a_critic_whose_record_is_not_finite_spoils_its_own_answer_alone() -> No
 def test_the_mean_answer_of_small_shards_is_that_of_one_large_shard() -> None:
     question, rng = asked(groups=1), torch.Generator().manual_seed(1)
     records, labels = torch.randn(30, 1, D, generator=rng), torch.randint(0, CLASSES, (30, 1), generator=rng)
-    alone = question.answers(torch.zeros(30, dtype=torch.int64), records, labels)
-    together = question.answers(torch.zeros(1, dtype=torch.int64), records.view(1, 30, D), labels.view(1, 30))
+    alone = answers(question, torch.zeros(30, dtype=torch.int64), records, labels)
+    together = answers(question, torch.zeros(1, dtype=torch.int64), records.view(1, 30, D), labels.view(1, 30))
     assert torch.allclose(alone.mean(dim=0), together[0], atol=1e-6)
 
 
@@ -136,8 +141,8 @@ def test_answers_are_the_same_bit_for_bit_at_every_place() -> None:
     question, rng = asked(), torch.Generator().manual_seed(1)
     records, labels = torch.randn(6, 4, D, generator=rng), torch.randint(0, CLASSES, (6, 4), generator=rng)
     groups, order = torch.arange(6) % 2, torch.tensor([3, 5, 0, 2, 1, 4])
-    found = question.answers(groups, records, labels)
-    assert torch.equal(question.answers(groups[order], records[order], labels[order]), found[order])
+    found = answers(question, groups, records, labels)
+    assert torch.equal(answers(question, groups[order], records[order], labels[order]), found[order])
 
 
 # ---- on shards -------------------------------------------------------------------------------------------------------

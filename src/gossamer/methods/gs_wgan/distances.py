@@ -54,10 +54,6 @@ class Asked:
             is_sample=functional.pad(places.flatten(end_dim=1) < num_samples, (0, 0, 0, 1))[..., None].to(points),
         )
 
-    def answers(self, groups: Tensor, records: Tensor, labels: Tensor, is_empty: Tensor | None = None) -> Tensor:
-        """Compute slopes as `pieces` does, (n, r, d)."""
-        return self.pieces(groups, records, labels, is_empty).whole_answers(groups)
-
     def pieces(self, groups: Tensor, records: Tensor, labels: Tensor, is_empty: Tensor | None = None) -> Pieces:
         """Compute the slopes of critics' potentials at the samples of their groups, a piece for each class of a record.
 
