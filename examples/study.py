@@ -73,7 +73,7 @@ SIZES = {
             Contender(method="dp-mixture", num_seeds=3),
             Contender(method="labelled-mixture", num_seeds=3),
             Contender(method="dp-merf", num_seeds=3),
-            Contender(method="gs-wgan"),
+            Contender(method="gs-wgan", num_seeds=3),
             Contender(method="dp-cgan", options=("--num-steps", "1000")),
         ),
         num_samples=2_000,
