@@ -30,6 +30,10 @@ _DTYPES: Final = (torch.float32, torch.float64, torch.int64, torch.bool, torch.b
 _NOTHING: Final = -1
 
 
+_HEAD: Final = 128
+"""Numbers in the head of an order: its task, its number, and the layouts of its tensors. More of them do not fit."""
+
+
 class Ranks(AbstractCrew):
     """Several processes, joined by `torch.distributed`: gloo for tensors on the CPU, nccl for those on a GPU.
 
@@ -60,28 +64,38 @@ class Ranks(AbstractCrew):
             return
         self._has_ended = order.task is Task.END
         layouts = [number for tensor in order.tensors for number in _layout(tensor)]
-        self._spread(torch.tensor([order.task, order.number, len(layouts)]))
-        if layouts:
-            self._spread(torch.tensor(layouts))
-        for tensor in order.tensors:
-            if tensor is not None:
-                self._spread(tensor.detach().contiguous())
+        head = torch.zeros(_HEAD, dtype=torch.int64)
+        head[: len(layouts) + 3] = torch.tensor([order.task, order.number, len(layouts), *layouts])
+        self._spread(head)
+        for together in _together(order.tensors):
+            self._spread(torch.cat([_words(tensor) for tensor in together]))
 
     def orders(self) -> Iterator[Order]:
         """Yield the leader's orders until it ends the work."""
         while True:
-            task, number, length = self._spread(torch.zeros(3, dtype=torch.int64)).tolist()
+            task, number, length, *numbers = self._spread(torch.zeros(_HEAD, dtype=torch.int64)).tolist()
             if task == Task.END:
                 return
-            layouts = self._spread(torch.zeros(length, dtype=torch.int64)).tolist() if length else []
-            tensors = tuple(None if one is None else self._spread(one) for one in self._made(layouts))
+            tensors = self._made(numbers[:length])
+            for together in _together(tensors):
+                places = [_words(tensor) for tensor in together]
+                words = self._spread(torch.empty(sum(map(len, places)), dtype=torch.uint8, device=places[0].device))
+                for place, own in zip(places, words.split([*map(len, places)]), strict=True):
+                    place.copy_(own)
             yield Order(task=Task(task), number=number, tensors=tensors)
 
     def total(self, part: Tensor) -> Tensor:
-        """Add up the parts of all processes, for the leader."""
+        """Add up the parts of all processes, for the leader, in the order of their numbers."""
         part = part.contiguous()
         with _reaching():
-            dist.reduce(part, dst=0)
+            if not self.leads:
+                dist.send(part, dst=0)
+                return part
+            # The own sum of gloo takes two to four times as long as these messages do.
+            other = torch.empty_like(part)
+            for rank in range(1, self.size):
+                dist.recv(other, src=rank)
+                part += other
         return part
 
     def from_rank(self, rank: int, tensor: Tensor) -> Tensor:
@@ -138,15 +152,16 @@ class Ranks(AbstractCrew):
             dist.broadcast(tensor, src=rank)
         return tensor
 
-    def _made(self, layouts: list[int]) -> Iterator[Tensor | None]:
+    def _made(self, layouts: list[int]) -> tuple[Tensor | None, ...]:
         """Make room for tensors as `_layout` describes them."""
-        place = 0
+        made, place = [], 0
         while place < len(layouts):
             kind, is_on_device, num_axes = layouts[place : place + 3]
             shape = layouts[place + 3 : place + 3 + num_axes]
             place += 3 + num_axes
             device = self._device if is_on_device else torch.device("cpu")
-            yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
+            made.append(None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device))
+        return tuple(made)
 
 
 def rounding_of(device: torch.device) -> str:
@@ -226,6 +241,18 @@ def _layout(tensor: Tensor | None) -> tuple[int, ...]:
     if tensor is None:
         return (_NOTHING, 0, 0)
     return (_DTYPES.index(tensor.dtype), int(tensor.device.type != "cpu"), tensor.dim(), *tensor.shape)
+
+
+def _together(tensors: Sequence[Tensor | None]) -> list[list[Tensor]]:
+    """Return the tensors on the CPU and those on the device, each list as one message."""
+    found = [tensor for tensor in tensors if tensor is not None and tensor.numel()]
+    lists = ([one for one in found if (one.device.type == "cpu") is is_on_cpu] for is_on_cpu in (True, False))
+    return [together for together in lists if together]
+
+
+def _words(tensor: Tensor) -> Tensor:
+    """Return the bytes of a tensor. They are its own if it is contiguous."""
+    return tensor.detach().contiguous().flatten().view(torch.uint8)
 
 
 @contextlib.contextmanager
