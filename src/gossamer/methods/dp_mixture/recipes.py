@@ -95,8 +95,10 @@ classifiers and by distances together.
 """
 
 WIDE_FASHION_MNIST = replace(FASHION_MNIST, generator=replace(_CLOTHES, contrast=1.25, scatter=1.25, remainder=1.6))
-"""The same clothes as classifiers alone would have them: less contrast, 1.6 times the spread between directions, and
-the 40 coarse directions of the recipe before, since finer ones teach classifiers no more at this spread."""
+"""The same clothes as classifiers alone would have them: less contrast, and 1.6 times the spread between directions.
+
+The directions are the 40 coarse ones of the recipe before. At this spread finer ones teach classifiers no more.
+"""
 
 SMOOTH_FASHION_MNIST = DPMixtureConfig(
     generator=MixtureGeneratorConfig(num_directions=40, radius=13, posture=AsItStands(), brightness=0.28, contrast=1.7),
