@@ -76,7 +76,7 @@ class Ranks(AbstractCrew):
             task, number, length, *numbers = self._spread(torch.zeros(_HEAD, dtype=torch.int64)).tolist()
             if task == Task.END:
                 return
-            tensors = self._made(numbers[:length])
+            tensors = tuple(self._made(numbers[:length]))
             for together in _together(tensors):
                 places = [_words(tensor) for tensor in together]
                 words = self._spread(torch.empty(sum(map(len, places)), dtype=torch.uint8, device=places[0].device))
@@ -87,15 +87,9 @@ class Ranks(AbstractCrew):
     def total(self, part: Tensor) -> Tensor:
         """Add up the parts of all processes, for the leader, in the order of their numbers."""
         part = part.contiguous()
-        with _reaching():
-            if not self.leads:
-                dist.send(part, dst=0)
-                return part
-            # The own sum of gloo takes two to four times as long as these messages do.
-            other = torch.empty_like(part)
-            for rank in range(1, self.size):
-                dist.recv(other, src=rank)
-                part += other
+        # The own sum of gloo takes two to four times as long as these messages do.
+        for other in self._received(part, [len(part)] * self.size):
+            part += other
         return part
 
     def from_rank(self, rank: int, tensor: Tensor) -> Tensor:
@@ -105,14 +99,8 @@ class Ranks(AbstractCrew):
     def collected(self, part: Tensor, sizes: Sequence[int]) -> list[Tensor]:
         """Return the parts of all processes to the leader."""
         own = part.detach().cpu().contiguous()
-        with _reaching():
-            if not self.leads:
-                dist.send(own, dst=0)
-                return []
-            parts = [own, *(own.new_empty(size, *own.shape[1:]) for size in sizes[1:])]
-            for rank in range(1, self.size):
-                dist.recv(parts[rank], src=rank)
-        return parts
+        others = list(self._received(own, sizes))
+        return [own, *others] if self.leads else []
 
     def dealt(self, parts: Sequence[Tensor], like: Tensor) -> Tensor:
         """Return its part to each process."""
@@ -152,16 +140,26 @@ class Ranks(AbstractCrew):
             dist.broadcast(tensor, src=rank)
         return tensor
 
-    def _made(self, layouts: list[int]) -> tuple[Tensor | None, ...]:
+    def _received(self, own: Tensor, sizes: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the tensors of the helpers to the leader, one by one. A helper sends its own, and gets none."""
+        with _reaching():
+            if not self.leads:
+                dist.send(own, dst=0)
+                return
+            for size, rank in zip(sizes[1:], range(1, self.size), strict=True):
+                other = own.new_empty(size, *own.shape[1:])
+                dist.recv(other, src=rank)
+                yield other
+
+    def _made(self, layouts: list[int]) -> Iterator[Tensor | None]:
         """Make room for tensors as `_layout` describes them."""
-        made, place = [], 0
+        place = 0
         while place < len(layouts):
             kind, is_on_device, num_axes = layouts[place : place + 3]
             shape = layouts[place + 3 : place + 3 + num_axes]
             place += 3 + num_axes
             device = self._device if is_on_device else torch.device("cpu")
-            made.append(None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device))
-        return tuple(made)
+            yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
 
 
 def rounding_of(device: torch.device) -> str:
