@@ -389,20 +389,20 @@ class Shuffles(PoissonReleaser):
 class NoiseOnOneTensor(PoissonReleaser):
     """All parameters but the last tensor go without."""
 
-    def _normals(self, step: int, like: Tensor) -> Tensor:
-        normals = super()._normals(step, like)
+    def _normals(self, step: int, num_coordinates: int) -> Tensor:
+        normals = super()._normals(step, num_coordinates)
         normals[:-CLASSES] = 0
         return normals
 
 
 class HalfTheNoise(PoissonReleaser):
-    def _normals(self, step: int, like: Tensor) -> Tensor:
-        return super()._normals(step, like) / 2
+    def _normals(self, step: int, num_coordinates: int) -> Tensor:
+        return super()._normals(step, num_coordinates) / 2
 
 
 class ThreePercentLess(PoissonReleaser):
-    def _normals(self, step: int, like: Tensor) -> Tensor:
-        return 0.97 * super()._normals(step, like)
+    def _normals(self, step: int, num_coordinates: int) -> Tensor:
+        return 0.97 * super()._normals(step, num_coordinates)
 
 
 class PassesNaN(PoissonReleaser):

@@ -139,9 +139,10 @@ class PoissonReleaser:
         self._crew.order(Order(task=Task.RELEASE, number=step, tensors=known))
         began = time.perf_counter()
         self._meanwhile(step)
+        normals = self._normals(step, grid.num_coordinates)
         self._pace.other_work.append(time.perf_counter() - began)
         total = self._total(drawn, parameters, losses, grid)
-        noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
+        noisy = noisy_sum(total, self.plan.noise_std, normals.to(total.device), grid.spacing)
         # Privacy: the integers hold the noise, so division and rounding afterwards are post-processing.
         return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
 
@@ -164,7 +165,10 @@ class PoissonReleaser:
         """
         parameters = {name: tensor.detach() for name, tensor in parameters.items()}
         drawn = Drawn(slots=is_drawn.nonzero()[:, 0], step=step, head_start=int(head_start))
-        self._total(drawn, parameters, losses, self._grid(parameters, losses))
+        if isinstance(losses, DenseLosses):
+            self._products(drawn, parameters, losses).add_up(self._crew.total)
+        else:
+            self._crew.total(self._sum(drawn, parameters, losses, self._grid(parameters, losses)))
 
     def _drawn(self, step: int) -> Tensor:
         """Draw the slots of a Poisson sample. Secret."""
@@ -173,8 +177,8 @@ class PoissonReleaser:
     def _divisor(self, step: int) -> float:
         return self.plan.expected_batch_size
 
-    def _normals(self, step: int, like: Tensor) -> Tensor:
-        return self._noise.gaussian(step, (1, like.shape[0]))[0].to(like.device)
+    def _normals(self, step: int, num_coordinates: int) -> Tensor:
+        return self._noise.gaussian(step, (1, num_coordinates))[0]
 
     def _grid(self, parameters: Tensors, losses: RecordLosses | DenseLosses) -> PublicGrid:
         if isinstance(losses, DenseLosses):
@@ -196,9 +200,13 @@ class PoissonReleaser:
 
     def _total(self, drawn: Drawn, parameters: Tensors, losses: RecordLosses | DenseLosses, grid: PublicGrid) -> Tensor:
         """Sum the clipped gradients of the units in the slots, of all processes: int64 (num_parameters,)."""
-        if isinstance(losses, DenseLosses):
-            return self._total_of_products(drawn, parameters, losses)
-        return self._crew.total(self._sum(drawn, parameters, losses, grid))
+        if not isinstance(losses, DenseLosses):
+            return self._crew.total(self._sum(drawn, parameters, losses, grid))
+        products = self._products(drawn, parameters, losses)
+        products.add_up(self._crew.total)
+        # Privacy: the exact sum of all processes is rounded, and no part of it.
+        gradients = losses.gradients(products.rounded())
+        return torch.cat([gradients[name].flatten() for name in parameters])
 
     def _sum(self, drawn: Drawn, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
         """Sum the clipped gradients of this process's share of the units, over the spacing: int64 (num_parameters,)."""
@@ -209,26 +217,24 @@ class PoissonReleaser:
             total += self._clipped_sum(gradients.values(), is_drawn, grid)
         return total
 
-    def _total_of_products(self, drawn: Drawn, parameters: Tensors, losses: DenseLosses) -> Tensor:
-        """Sum the same without any unit's gradient, and round the exact sum of all processes."""
+    def _products(self, drawn: Drawn, parameters: Tensors, losses: DenseLosses) -> FactoredSum:
+        """Sum the same of this process's share exactly, without any unit's gradient."""
         device = next(iter(parameters.values())).device
         total = FactoredSum(self._factored(losses), device)
         for records, is_drawn in self._read(drawn, device):
             total.add(losses.factors(parameters, records), is_drawn)
-        total.add_up(self._crew.total)
-        gradients = losses.gradients(total.rounded())
-        return torch.cat([gradients[name].flatten() for name in parameters])
+        return total
 
     def _read(self, drawn: Drawn, device: torch.device) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         """Yield the records of this process's share of the units, in chunks of (units, m, ...), and a mark for each."""
+        began = time.perf_counter()
         chunks = list(self._crew.share(self._chunks(self._units.present(drawn.slots)), drawn.head_start))
         if not chunks:
             return
         chosen = self._units.choose(torch.cat([filled for filled, _ in chunks]), drawn.step).to(device)
         for rows, (_, is_drawn) in zip(chosen.split(self._chunk_size), chunks, strict=True):
-            began = time.perf_counter()
             yield tuple(record[rows] for record in self._records), is_drawn.to(device)
-            self._pace.chunks.append(time.perf_counter() - began)
+        self._pace.a_chunk.append((time.perf_counter() - began) / len(chunks))
 
     def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the drawn slots at their places in chunks of one shape, with a mark for the places that hold one.
@@ -272,18 +278,18 @@ class Pace:
     """Seconds that the leader spent lately, by which it shares the chunks of a step. They decide no result.
 
     Attributes:
-        other_work: on work that needs no release, a number for each step.
-        chunks: on each of its chunks.
+        other_work: on work that needs no release, in each step.
+        a_chunk: on a chunk, the mean of each step.
     """
 
     other_work: deque[float] = field(default_factory=lambda: deque(maxlen=9))
-    chunks: deque[float] = field(default_factory=lambda: deque(maxlen=99))
+    a_chunk: deque[float] = field(default_factory=lambda: deque(maxlen=9))
 
     def head_start(self) -> int:
         """Return the number of chunks that the other work is worth, by medians. 0 before the first step."""
-        if not self.other_work or not self.chunks:
+        if not self.other_work or not self.a_chunk:
             return 0
-        return round(statistics.median(self.other_work) / statistics.median(self.chunks))
+        return round(statistics.median(self.other_work) / statistics.median(self.a_chunk))
 
 
 def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:

@@ -214,8 +214,7 @@ class FactoredSum:
         Args:
             total: adds up the int64 tensors of all processes.
         """
-        whole, rest = self.exact()
-        self._whole, self._rest = total(whole), total(rest)
+        self._whole, self._rest = total(torch.stack(self.exact())).unbind()
 
     def exact(self) -> tuple[Tensor, Tensor]:
         """Return the sum as int64 multiples of the coarse grid, and the rest as multiples of the fine grid."""
