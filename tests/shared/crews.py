@@ -106,16 +106,16 @@ def together(size: int, lead: Callable[[AbstractCrew], Any], assist: Callable[[A
 class Linked(Ranks):
     """One rank of several in one process, which hands jobs over as pickles, and keeps how many it was sent."""
 
-    def __init__(self, rank: int, size: int, lines: dict[tuple[int, int], queue.Queue[bytes]]) -> None:
+    def __init__(self, rank: int, size: int, lines: dict[tuple[int, int], queue.Queue[memoryview]]) -> None:
         self.rank, self.size, self._lines, self.num_received = rank, size, lines, 0
 
-    def send(self, message: bytes, rank: int) -> None:
+    def send(self, message: memoryview, rank: int) -> None:
         self._lines[self.rank, rank].put(message)
 
     def receive(self, rank: int) -> memoryview:
         message = self._lines[rank, self.rank].get(timeout=60)
         self.num_received += 1
-        return memoryview(message)
+        return message
 
     def close(self) -> None:
         """Let all helpers leave, also those amid a job."""
@@ -126,7 +126,7 @@ class Linked(Ranks):
 def linked(size: int) -> Iterator[list[Linked]]:
     """Begin helpers that serve the first of some ranks."""
     pairs = [(one, other) for one in range(size) for other in range(size)]
-    lines: dict[tuple[int, int], queue.Queue[bytes]] = {pair: queue.Queue() for pair in pairs}
+    lines: dict[tuple[int, int], queue.Queue[memoryview]] = {pair: queue.Queue() for pair in pairs}
     ranks = [Linked(rank, size, lines) for rank in range(size)]
     helpers = [threading.Thread(target=serve, args=(rank,), daemon=True) for rank in ranks[1:]]
     for helper in helpers:

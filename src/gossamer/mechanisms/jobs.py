@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import pickle
 import queue
@@ -99,14 +100,20 @@ def serve(crew: AbstractCrew) -> None:
             answer = perform(*arguments)
         except GossamerError as fault:
             answer = fault
-        crew.send(pickle.dumps(answer), 0)
+        crew.send(_pickled(answer), 0)
 
 
 def end_jobs(crew: AbstractCrew) -> None:
     """Let all helpers leave, none of which is amid a job."""
     if isinstance(crew, Ranks):
         for rank in range(1, crew.size):
-            crew.send(pickle.dumps(None), rank)
+            crew.send(_pickled(None), rank)
+
+
+def _pickled(something: Any) -> memoryview:
+    room = io.BytesIO()
+    pickle.dump(something, room)
+    return room.getbuffer()
 
 
 class _Jobs:
@@ -145,7 +152,7 @@ class _Jobs:
         answer = None
         while not isinstance(answer, Exception) and (number := self._take()) is not None:
             try:
-                crew.send(pickle.dumps((self._perform, self._arguments[number])), rank)
+                crew.send(_pickled((self._perform, self._arguments[number])), rank)
                 answer = pickle.loads(crew.receive(rank))
             except Exception as fault:  # of any kind: this thread has nobody else to tell
                 answer = fault

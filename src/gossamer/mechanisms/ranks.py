@@ -113,9 +113,9 @@ class Ranks(AbstractCrew):
                 dist.send(parts[rank].cpu().contiguous(), dst=rank)
         return parts[0]
 
-    def send(self, message: bytes, rank: int) -> None:
-        """Send a message to one process, and wait until it is taken."""
-        words = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+    def send(self, message: memoryview, rank: int) -> None:
+        """Send a message to one process, and wait until it is taken. It is not copied, and so must be writable."""
+        words = torch.frombuffer(message, dtype=torch.uint8)
         with _reaching():
             dist.send(torch.tensor([len(words)]), dst=rank)
             dist.send(words, dst=rank)
