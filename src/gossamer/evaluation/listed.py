@@ -35,8 +35,8 @@ class AbstractEvidence:
     Attributes:
         reference: sentence on the same score of real training records in the place of synthetic ones. Empty if there
             is no such score.
-        travels: true for evidence of one draw whose scores take seconds, and which is small enough to be handed to
-            another process that computes them.
+        travels: true for evidence that may be handed to another process, to compute its scores there. It is small, of
+            one draw, and its scores take seconds.
     """
 
     reference: ClassVar[str] = ""

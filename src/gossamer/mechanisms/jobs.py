@@ -61,10 +61,10 @@ def perform_in_order(
 def perform_parts(
     crew: AbstractCrew, perform: Callable[..., Sequence[Result]], parts: Sequence[Any], *more: Any
 ) -> list[Result]:
-    """Perform a function on parts of some work: consecutive ones, about equally many, by each process of a crew.
+    """Perform a function on parts of some work: each process of a crew takes one run of them, all about as long.
 
-    So everything that all parts need travels to a process once. The caller cuts the parts by fixed sizes, in which the
-    number of processes has no say: then results are the same to the last bit, however many processes there are.
+    So everything that all parts need travels to a process once. The sizes of the parts must not depend on the number
+    of processes. Then results are the same to the last bit, however many there are.
 
     Args:
         crew: the processes.
