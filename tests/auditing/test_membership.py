@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from crews import linked
 from sklearn.metrics import roc_auc_score
 
 from gossamer.auditing.membership import infer_membership, score_attack
@@ -56,6 +57,13 @@ def test_the_same_seed_gives_the_same_scores() -> None:
     parts = records(60, 0), records(90, 1), records(50, 2)
     assert infer_membership(*parts, 0.9, seed=3) == infer_membership(*parts, 0.9, seed=3)
     assert infer_membership(*parts, 0.9, seed=3) != infer_membership(*parts, 0.9, seed=4)
+
+
+def test_processes_share_the_attacks_and_find_the_same_scores() -> None:
+    parts = records(60, 0), records(90, 1), records(50, 2)
+    with linked(2) as ranks:
+        assert infer_membership(*parts, 0.9, seed=3, crew=ranks[0]) == infer_membership(*parts, 0.9, seed=3)
+    assert ranks[1].num_received > 0
 
 
 def test_too_few_records_and_other_shapes_are_refused() -> None:

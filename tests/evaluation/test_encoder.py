@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from crews import linked
 from numpy.typing import NDArray
 
 from gossamer.data.catalogue import load_records
@@ -91,6 +92,17 @@ def test_an_image_is_encoded_alike_alone_and_in_company(encoder: Encoder, digits
     together = encoder.encode(x).features
     alone = np.concatenate([encoder.encode(x[index : index + 1]).features for index in (0, 499, 500, 1796)])
     np.testing.assert_allclose(together[[0, 499, 500, 1796]], alone, atol=1e-4)
+
+
+def test_processes_share_the_images_and_encode_them_to_the_same_bits(encoder: Encoder) -> None:
+    x = np.random.default_rng(0).random((2700, 1, 8, 8), dtype=np.float32)  # six parts, which no two sizes cut alike
+    alone = encoder.encode(x)
+    for size in (2, 3, 4):
+        with linked(size) as ranks:
+            shared = encoder.encode(x, ranks[0])
+        assert sum(rank.num_received for rank in ranks) > 0
+        assert np.array_equal(shared.features, alone.features)
+        assert np.array_equal(shared.probabilities, alone.probabilities)
 
 
 def test_real_images_score_high_and_inverted_strokes_do_not(encoder: Encoder, digits: tuple[NDArray, ...]) -> None:

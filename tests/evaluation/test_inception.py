@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from crews import linked
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
@@ -59,6 +60,14 @@ def strokes(num_images: int, channels: int = 1) -> NDArray[np.float32]:
     images[:, :, 2:7, 4] = 1.0
     images[:, :, 2:7, 3] = np.random.default_rng(0).random((num_images, channels, 5), dtype=np.float32)
     return images
+
+
+@pytest.mark.usefixtures("torch_fidelity")
+def test_processes_share_the_images_and_see_them_alike(encoder: InceptionEncoder) -> None:
+    images = strokes(5)
+    with linked(2) as ranks:
+        shared = encoder.features(images, batch_size=2, crew=ranks[0])
+    assert np.array_equal(shared, encoder.features(images, batch_size=2))
 
 
 @pytest.mark.usefixtures("torch_fidelity")

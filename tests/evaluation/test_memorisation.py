@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from crews import linked
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
 from gossamer.errors import InputError
+from gossamer.evaluation import memorisation as of_memorisation
 from gossamer.evaluation.memorisation import memorisation
 
 
@@ -144,3 +146,17 @@ def test_bad_sets_are_refused_in_one_line() -> None:
             memorisation(*sets, seed=0)
         assert says in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_records_in_parts_by_any_number_of_processes_are_those_of_one_part(
+    digits: tuple[NDArray, NDArray, NDArray], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """More parts than processes, a last one that is not whole, and records equally near in different parts."""
+    train, held_out, fresh = digits
+    train = np.concatenate([train, train[:50]])
+    whole = memorisation(fresh, train, held_out[:150], seed=0)
+    monkeypatch.setattr(of_memorisation, "_RECORDS_AT_ONCE", 64)
+    with linked(size) as ranks:
+        assert memorisation(fresh, train, held_out[:150], seed=0, crew=ranks[0]) == whole
+    assert (sum(rank.num_received for rank in ranks) > 0) == (size > 1)

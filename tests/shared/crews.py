@@ -1,7 +1,9 @@
-"""Crews of threads: all ranks of a training in one process, so that a test may compare any numbers of them."""
+"""Crews of threads: all ranks of a command in one process, so that a test may compare any numbers of them."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +12,8 @@ import torch
 from torch import Tensor
 
 from gossamer.mechanisms.crew import AbstractCrew, Order, Task
+from gossamer.mechanisms.jobs import end_jobs, serve
+from gossamer.mechanisms.ranks import Ranks
 
 
 class Table:
@@ -97,3 +101,38 @@ def together(size: int, lead: Callable[[AbstractCrew], Any], assist: Callable[[A
     if failures:
         raise failures[0]
     return result
+
+
+class Linked(Ranks):
+    """One rank of several in one process, which hands jobs over as pickles, and keeps how many it was sent."""
+
+    def __init__(self, rank: int, size: int, lines: dict[tuple[int, int], queue.Queue[memoryview]]) -> None:
+        self.rank, self.size, self._lines, self.num_received = rank, size, lines, 0
+
+    def send(self, message: memoryview, rank: int) -> None:
+        self._lines[self.rank, rank].put(message)
+
+    def receive(self, rank: int) -> memoryview:
+        message = self._lines[rank, self.rank].get(timeout=60)
+        self.num_received += 1
+        return message
+
+    def close(self) -> None:
+        """Let all helpers leave, also those amid a job."""
+        end_jobs(self)
+
+
+@contextlib.contextmanager
+def linked(size: int) -> Iterator[list[Linked]]:
+    """Begin helpers that serve the first of some ranks."""
+    pairs = [(one, other) for one in range(size) for other in range(size)]
+    lines: dict[tuple[int, int], queue.Queue[memoryview]] = {pair: queue.Queue() for pair in pairs}
+    ranks = [Linked(rank, size, lines) for rank in range(size)]
+    helpers = [threading.Thread(target=serve, args=(rank,), daemon=True) for rank in ranks[1:]]
+    for helper in helpers:
+        helper.start()
+    yield ranks
+    end_jobs(ranks[0])
+    for helper in helpers:
+        helper.join(timeout=60)
+        assert not helper.is_alive()

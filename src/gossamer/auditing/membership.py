@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from scipy import stats
 from gossamer.auditing.bounds import proportion_bounds
 from gossamer.errors import InputError
 from gossamer.extras import from_extra
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
+from gossamer.mechanisms.jobs import perform_in_order
 
 Floats = NDArray[np.floating]
 
@@ -92,7 +95,12 @@ ATTACKS: tuple[tuple[str, Callable[[Floats, Floats, Floats], Floats]], ...] = (
 
 
 def infer_membership(
-    members: Floats, held_out: Floats, synthetic: Floats, confidence: float, seed: int = 0
+    members: Floats,
+    held_out: Floats,
+    synthetic: Floats,
+    confidence: float,
+    seed: int = 0,
+    crew: AbstractCrew = ALONE,
 ) -> tuple[AttackScore, ...]:
     """Run both attacks on equal numbers of members and held-out records. The other held-out ones are the reference.
 
@@ -102,6 +110,7 @@ def infer_membership(
         synthetic: (m, ...), drawn from the generator.
         confidence: of the intervals.
         seed: of the choice of records.
+        crew: the processes of this command, which share the attacks.
 
     Raises:
         InputError: too few records, or of different shapes.
@@ -117,10 +126,9 @@ def infer_membership(
     rng = np.random.default_rng(seed)
     chosen, others = members[rng.permutation(len(members))[:size]], held_out[rng.permutation(len(held_out))]
     reference, outside = others[size:], others[:size]
-    return tuple(
-        score_attack(name, attack(chosen, synthetic, reference), attack(outside, synthetic, reference), confidence)
-        for name, attack in ATTACKS
-    )
+    jobs = [(attack, part, synthetic, reference) for _, attack in ATTACKS for part in (chosen, outside)]
+    found = iter(perform_in_order(crew, operator.call, jobs))
+    return tuple(score_attack(name, next(found), next(found), confidence) for name, _ in ATTACKS)
 
 
 def score_attack(name: str, members: Floats, others: Floats, confidence: float) -> AttackScore:

@@ -135,7 +135,7 @@ def run(arguments: Sequence[str]) -> int:
             return _mechanism(read_arguments(AuditMechanism, rest, program="audit mechanism"), crew)
         if kind == "training":
             return _training(read_arguments(AuditTraining, rest, program="audit training"), crew)
-        return _membership(read_arguments(AuditMembership, rest, program="audit membership"))
+        return _membership(read_arguments(AuditMembership, rest, program="audit membership"), crew)
 
 
 # ---- the mechanism --------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
 # ---- members --------------------------------------------------------------------------------------------------------
 
 
-def _membership(asked: AuditMembership) -> int:
+def _membership(asked: AuditMembership, crew: AbstractCrew) -> int:
     from gossamer.auditing.membership import WARNING, infer_membership
     from gossamer.estimators import load_generator
 
@@ -222,6 +222,7 @@ def _membership(asked: AuditMembership) -> int:
         synthetic.flatten(start_dim=1).numpy(),
         asked.confidence,
         asked.seed,
+        crew,
     )
     tree = {
         "kind": "membership",

@@ -8,7 +8,7 @@ FID.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from torch.nn.utils import skip_init
 
 from gossamer.errors import InputError
 from gossamer.evaluation.classifiers import channels_last, equal_batches, updates
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
+from gossamer.mechanisms.jobs import perform_parts
 
 ENCODER_FORMAT: Final = 1
 """Part of every cache key and state: changes when equal settings no longer mean an equal encoder."""
@@ -123,22 +125,21 @@ class Encoder:
         if not all(bool(weight.isfinite().all()) for weight in self.weights.values()):
             raise InputError("encoder: its training diverged; train it again with a smaller peak_learning_rate")
 
-    def encode(self, x: NDArray[np.floating]) -> Encoded:
+    def encode(self, x: NDArray[np.floating], crew: AbstractCrew = ALONE) -> Encoded:
         """Features and class probabilities of images, each independent of the others.
 
         Args:
             x: (num_images, *image_shape) in [0, 1], as in training: nothing is scaled here.
+            crew: the processes of this command, which share the images.
 
         Raises:
             InputError: images of another shape or type, or a value that is NaN or outside [0, 1].
         """
         _check_images(x, self.image_shape)
-        network = self._network()
+        parts = np.array_split(x, math.ceil(len(x) / _ENCODING_BATCH_SIZE))
+        features = torch.from_numpy(np.concatenate(perform_parts(crew, _features_of, parts, self)))
         with torch.no_grad():
-            num_parts = math.ceil(len(x) / _ENCODING_BATCH_SIZE)
-            parts = [network.features(channels_last(part)) for part in np.array_split(x, num_parts)]
-            features = torch.cat(parts)
-            probabilities = network.head(features).double().softmax(dim=1)
+            probabilities = self._network().head(features).double().softmax(dim=1)
         return Encoded(features=features.double().numpy(), probabilities=probabilities.numpy())
 
     def state_tree(self) -> dict[str, Any]:
@@ -286,6 +287,12 @@ class _Network(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+
+def _features_of(parts: Sequence[NDArray[np.floating]], encoder: Encoder) -> list[NDArray[np.float32]]:
+    network = encoder._network()
+    with torch.no_grad():
+        return [network.features(channels_last(part)).numpy() for part in parts]
 
 
 def _pooled_block(num_in: int, num_out: int) -> list[nn.Module]:

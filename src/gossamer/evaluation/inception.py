@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
+from gossamer.mechanisms.jobs import perform_parts
 
 WEIGHTS_VARIABLE = "GOSSAMER_INCEPTION_WEIGHTS"
 NUM_FEATURES = 2048
@@ -82,7 +85,9 @@ class InceptionEncoder:
         other = "" if digest == _WEIGHTS_DIGEST else f" with other than the published weights (SHA-256 {digest}...)"
         return cls(network=network, description=features + other)
 
-    def features(self, images: NDArray[np.floating], *, batch_size: int = _BATCH_SIZE) -> NDArray[np.float32]:
+    def features(
+        self, images: NDArray[np.floating], *, batch_size: int = _BATCH_SIZE, crew: AbstractCrew = ALONE
+    ) -> NDArray[np.float32]:
         """Features of the last pooling layer.
 
         Gray images are repeated to three channels. Values become uint8 once, rint(255 x), as the network expects.
@@ -90,6 +95,7 @@ class InceptionEncoder:
         Args:
             images: (num_images, channels, height, width) in [0, 1], 1 or 3 channels.
             batch_size: images at a time. About 0.1 to 0.3 s each on a core.
+            crew: the processes of this command, which share the images.
 
         Returns:
             Shape (num_images, 2048).
@@ -98,14 +104,18 @@ class InceptionEncoder:
             InputError: another shape, or a value that is NaN or outside [0, 1].
         """
         _check_images(images)
-        parts = [self._encoded(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
-        return np.concatenate(parts)
+        parts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
+        return np.concatenate(perform_parts(crew, _encoded, parts, self.network))
 
-    def _encoded(self, images: NDArray[np.floating]) -> NDArray[np.float32]:
+
+def _encoded(parts: Sequence[NDArray[np.floating]], network: nn.Module) -> list[NDArray[np.float32]]:
+    found = []
+    for images in parts:
         levels = np.rint(255 * np.asarray(images, dtype=np.float64)).astype(np.uint8)
         colour = np.repeat(levels, 3 // levels.shape[1], axis=1)
         with torch.no_grad():
-            return self.network(torch.from_numpy(colour))[0].numpy()
+            found.append(network(torch.from_numpy(colour))[0].numpy())
+    return found
 
 
 def _checked_weights(weights_file: Path, content: bytes) -> dict[str, Tensor]:

@@ -35,9 +35,12 @@ class AbstractEvidence:
     Attributes:
         reference: sentence on the same score of real training records in the place of synthetic ones. Empty if there
             is no such score.
+        travels: true for evidence that may be handed to another process, to compute its scores there. It is small, of
+            one draw, and its scores take seconds.
     """
 
     reference: ClassVar[str] = ""
+    travels: ClassVar[bool] = False
 
 
 Evidence = TypeVar("Evidence", bound=AbstractEvidence)
@@ -113,12 +116,22 @@ def scores_of(listed: Listed, evidence: Sequence[AbstractEvidence]) -> dict[str,
     Returns:
         Name to score, without those that the evidence does not have.
     """
-    found = {}
-    for one in needing(listed, type(evidence[0])):
-        each = [score for score in map(one.compute, evidence) if score is not None]
-        if each:
-            found[one.name] = average_over_seeds(each)
-    return found
+    return averaged([_scores_of_one(listed, one) for one in evidence])
+
+
+def _scores_of_one(listed: Listed, evidence: AbstractEvidence) -> dict[str, Score]:
+    computed = {one.name: one.compute(evidence) for one in needing(listed, type(evidence))}
+    return {name: score for name, score in computed.items() if score is not None}
+
+
+def averaged(found: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
+    """Average scores over repetitions, each over those that have it.
+
+    Args:
+        found: name -> score, of each repetition.
+    """
+    names = dict.fromkeys(name for scores in found for name in scores)
+    return {name: average_over_seeds([scores[name] for scores in found if name in scores]) for name in names}
 
 
 def as_reference(scores: Mapping[str, Score], sentence: str) -> dict[str, Score]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,12 @@ from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
 from gossamer.evaluation.listed import AbstractEvidence, ListedScore
 from gossamer.evaluation.score import Basis, Score
+from gossamer.mechanisms.crew import ALONE, AbstractCrew
+from gossamer.mechanisms.jobs import perform_parts
 
 NUM_PAIRS = 16
 _ROWS_AT_ONCE = 512
+_RECORDS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,7 @@ def memorisation(
     *,
     seed: int,
     num_pairs: int = NUM_PAIRS,
+    crew: AbstractCrew = ALONE,
 ) -> Memorisation:
     """Compute the share of synthetic samples that are nearest to a training record rather than a held-out one.
 
@@ -82,6 +87,7 @@ def memorisation(
         held_out: (num_held_out, ...), records of the same law that it never saw.
         seed: draws the m records.
         num_pairs: at most this many pairs, at least 0.
+        crew: the processes of this command, which share the records.
 
     Raises:
         InputError: an empty set, values that are not finite, or samples of unequal shape.
@@ -96,10 +102,10 @@ def memorisation(
     num_drawn = min(len(records), len(others))
     order = rng.permutation(len(records))
     drawn, rest = order[:num_drawn], order[num_drawn:]
-    from_train = _nearest(points, records, drawn)
-    from_others = _nearest(points, others, rng.permutation(len(others))[:num_drawn])
+    from_train = _nearest(points, records, drawn, crew)
+    from_others = _nearest(points, others, rng.permutation(len(others))[:num_drawn], crew)
     # An original outside the draw must be found, too.
-    nearest = _nearer(from_train, _nearest(points, records, rest)) if len(rest) else from_train
+    nearest = _nearer(from_train, _nearest(points, records, rest, crew)) if len(rest) else from_train
     return Memorisation(
         score=_score(from_train, from_others, num_drawn, seed), pairs=_pairs(nearest, min(num_pairs, len(points)))
     )
@@ -114,17 +120,19 @@ class Neighbours(AbstractEvidence):
         train: (num_train, ...), the records that the generator was trained on.
         held_out: (num_held_out, ...), records that it never saw.
         seed: as for `memorisation`.
+        crew: likewise.
     """
 
     synthetic: NDArray[np.floating]
     train: NDArray[np.floating]
     held_out: NDArray[np.floating]
     seed: int
+    crew: AbstractCrew = ALONE
 
     @functools.cached_property
     def found(self) -> Memorisation:
         """The score, and the nearest pairs."""
-        return memorisation(self.synthetic, self.train, self.held_out, seed=self.seed)
+        return memorisation(self.synthetic, self.train, self.held_out, seed=self.seed, crew=self.crew)
 
 
 MEMORISATION = ListedScore(name="memorisation", needs=Neighbours, compute=lambda seen: seen.found.score, is_quick=False)
@@ -139,17 +147,40 @@ class _Nearest:
     squared: NDArray[np.float64]
 
 
-def _nearest(points: NDArray[np.float32], records: NDArray[np.float32], choice: NDArray[np.int64]) -> _Nearest:
+def _nearest(
+    points: NDArray[np.float32], records: NDArray[np.float32], choice: NDArray[np.int64], crew: AbstractCrew
+) -> _Nearest:
     """Nearest among the chosen records: found in float32, its distance then computed exactly."""
-    chosen = records[choice]
-    half_norms = np.einsum("ij,ij->i", chosen, chosen) / 2
-    index, squared = np.empty(len(points), dtype=np.int64), np.empty(len(points))
+    parts = [records[choice[start : start + _RECORDS_AT_ONCE]] for start in range(0, len(choice), _RECORDS_AT_ONCE)]
+    found = perform_parts(crew, _nearest_of_each, parts, points)
+    places, heights = (np.stack(table) for table in zip(*found))
+    best = heights.argmin(axis=0)
+    index = choice[_RECORDS_AT_ONCE * best + places[best, np.arange(len(points))]]
+    squared = np.empty(len(points))
     for start in range(0, len(points), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        found = np.argmin(half_norms - points[rows] @ chosen.T, axis=1)
-        index[rows] = choice[found]
-        squared[rows] = np.sum((points[rows].astype(np.float64) - chosen[found]) ** 2, axis=1)
+        squared[rows] = np.sum((points[rows].astype(np.float64) - records[index[rows]]) ** 2, axis=1)
     return _Nearest(index=index, squared=squared)
+
+
+def _nearest_of_each(
+    parts: Sequence[NDArray[np.float32]], points: NDArray[np.float32]
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Place of the nearest record of each part, and half of its squared distance less half of the point's norm."""
+    return [_nearest_of(records, points) for records in parts]
+
+
+def _nearest_of(
+    records: NDArray[np.float32], points: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    half_norms = np.einsum("ij,ij->i", records, records) / 2
+    place, height = np.empty(len(points), dtype=np.int64), np.empty(len(points), dtype=np.float32)
+    for start in range(0, len(points), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        heights = half_norms - points[rows] @ records.T
+        place[rows] = heights.argmin(axis=1)
+        height[rows] = heights.min(axis=1)
+    return place, height
 
 
 def _nearer(first: _Nearest, second: _Nearest) -> _Nearest:

@@ -68,6 +68,7 @@ class ImageFeatures(AbstractEvidence):
     """
 
     reference: ClassVar[str] = "Of real training images in the place of synthetic ones; the encoder has seen them."
+    travels: ClassVar[bool] = True
     draw: Encoded
     real: Encoded
     seed: int
@@ -96,6 +97,7 @@ class InceptionFeatures(AbstractEvidence):
         permit_few_samples: go on with fewer images than features.
     """
 
+    travels: ClassVar[bool] = True
     draw: NDArray[np.floating]
     real: NDArray[np.floating]
     seed: int

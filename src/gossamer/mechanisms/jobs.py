@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import pickle
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from gossamer.errors import GossamerError
@@ -37,7 +39,8 @@ def perform_each(
     """
     jobs = _Jobs(perform, arguments)
     if isinstance(crew, Ranks):
-        for rank in range(1, crew.size):
+        # The first does a job itself, so a single one, with all its records, goes to nobody.
+        for rank in range(1, min(crew.size, jobs.number)):
             jobs.hand_out(crew, rank)
     try:
         yield from jobs.results()
@@ -45,6 +48,40 @@ def perform_each(
         if isinstance(crew, Ranks):
             crew.close()  # helpers may be amid a job, and nobody waits for it
         raise
+
+
+def perform_in_order(
+    crew: AbstractCrew, perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]
+) -> list[Result]:
+    """Perform a function on arguments as `perform_each` does, and return the results in the order of the arguments."""
+    found = dict(perform_each(crew, perform, arguments))
+    return [found[number] for number in range(len(found))]
+
+
+def perform_parts(
+    crew: AbstractCrew, perform: Callable[..., Sequence[Result]], parts: Sequence[Any], *more: Any
+) -> list[Result]:
+    """Perform a function on parts of some work: each process of a crew takes one run of them, all about as long.
+
+    So everything that all parts need travels to a process once. The sizes of the parts must not depend on the number
+    of processes. Then results are the same to the last bit, however many there are.
+
+    Args:
+        crew: the processes.
+        perform: a function of a module, from some of the parts and `more` to a result for each of them.
+        parts: of the work.
+        more: all else that it needs.
+
+    Returns:
+        The results, in the order of the parts.
+
+    Raises:
+        GossamerError: of a part.
+        ResourceError: another process has ended.
+    """
+    ends = [len(parts) * rank // crew.size for rank in range(crew.size + 1)]
+    shares = [parts[start:end] for start, end in itertools.pairwise(ends) if start < end]
+    return [one for share in perform_in_order(crew, perform, [(share, *more) for share in shares]) for one in share]
 
 
 def serve(crew: AbstractCrew) -> None:
@@ -63,14 +100,20 @@ def serve(crew: AbstractCrew) -> None:
             answer = perform(*arguments)
         except GossamerError as fault:
             answer = fault
-        crew.send(pickle.dumps(answer), 0)
+        crew.send(_pickled(answer), 0)
 
 
 def end_jobs(crew: AbstractCrew) -> None:
     """Let all helpers leave, none of which is amid a job."""
     if isinstance(crew, Ranks):
         for rank in range(1, crew.size):
-            crew.send(pickle.dumps(None), rank)
+            crew.send(_pickled(None), rank)
+
+
+def _pickled(something: Any) -> memoryview:
+    room = io.BytesIO()
+    pickle.dump(something, room)
+    return room.getbuffer()
 
 
 class _Jobs:
@@ -82,6 +125,11 @@ class _Jobs:
         self._next_number = 0
         self._lock = threading.Lock()
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+
+    @property
+    def number(self) -> int:
+        """Number of all jobs."""
+        return len(self._arguments)
 
     def hand_out(self, crew: Ranks, rank: int) -> None:
         """Let a thread give jobs to a helper as long as there are any."""
@@ -104,7 +152,7 @@ class _Jobs:
         answer = None
         while not isinstance(answer, Exception) and (number := self._take()) is not None:
             try:
-                crew.send(pickle.dumps((self._perform, self._arguments[number])), rank)
+                crew.send(_pickled((self._perform, self._arguments[number])), rank)
                 answer = pickle.loads(crew.receive(rank))
             except Exception as fault:  # of any kind: this thread has nobody else to tell
                 answer = fault

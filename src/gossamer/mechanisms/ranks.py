@@ -117,21 +117,21 @@ class Ranks(AbstractCrew):
                 dist.send(parts[rank].cpu().contiguous(), dst=rank)
         return parts[0]
 
-    def send(self, message: bytes, rank: int) -> None:
-        """Send a message to one process, and wait until it is taken."""
-        words = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+    def send(self, message: memoryview, rank: int) -> None:
+        """Send a message to one process, and wait until it is taken. It is not copied, and so must be writable."""
+        words = torch.frombuffer(message, dtype=torch.uint8)
         with _reaching():
             dist.send(torch.tensor([len(words)]), dst=rank)
             dist.send(words, dst=rank)
 
-    def receive(self, rank: int) -> bytes:
+    def receive(self, rank: int) -> memoryview:
         """Wait for a message of one process."""
         length = torch.zeros(1, dtype=torch.int64)
         with _reaching():
             dist.recv(length, src=rank)
             words = torch.empty(int(length), dtype=torch.uint8)
             dist.recv(words, src=rank)
-        return words.numpy().tobytes()
+        return words.numpy().data
 
     def close(self) -> None:
         """Leave the others. Those who wait for this process are told so by an error, unless the work has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,14 @@ from gossamer.evaluation.listed import (
     Suite,
     SyntheticRecords,
     as_reference,
+    averaged,
     names_of,
     needing,
     scores_of,
 )
 from gossamer.evaluation.memorisation import Neighbours
+from gossamer.evaluation.score import Score
+from gossamer.mechanisms.jobs import perform_in_order
 from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored, Terms
 
@@ -89,13 +93,22 @@ class AbstractBench(abc.ABC):
             InputError: records that cannot be scored.
         """
         found = dict.fromkeys(draws, Findings(versions={one.name: one.version for one in listed}))
-        for part in self.gather(listed, draws, count):
-            scores = scores_of(listed, part.evidence)
+        for part, scores in self._computed(listed, self.gather(listed, draws, count)):
             if part.is_reference:
                 scores = as_reference(scores, part.evidence[0].reference)
             for name in part.targets:
                 found[name] |= part.besides | Findings(scores=scores)
         return found
+
+    def _computed(self, listed: Listed, parts: Iterator[Gathered]) -> Iterator[tuple[Gathered, dict[str, Score]]]:
+        """Compute the scores of all parts, for as many parts at a time as there are processes to share them."""
+        names = frozenset(one.name for one in listed)
+        while together := list(itertools.islice(parts, self.terms.crew.size)):
+            jobs = [(type(self), names, one) for part in together for one in part.evidence if one.travels]
+            found = iter(perform_in_order(self.terms.crew, _scores_of_draw, jobs))
+            for part in together:
+                each = [next(found) if one.travels else scores_of(listed, [one]) for one in part.evidence]
+                yield part, averaged(each)
 
     def neighbours(self, listed: Listed, draws: Draws, count: Count) -> Iterator[Gathered]:
         """Gather the nearest neighbours of the first seed's records, if a score needs them."""
@@ -103,7 +116,8 @@ class AbstractBench(abc.ABC):
             return
         train, test = (records.x.numpy() for records in (self.real.train, self.real.test))
         for name, drawn in counted(draws, "nearest records", count):
-            seen = Neighbours(synthetic=drawn[0].x, train=train, held_out=test, seed=self.terms.seeds[0])
+            sides = {"synthetic": drawn[0].x, "train": train, "held_out": test}
+            seen = Neighbours(**sides, seed=self.terms.seeds[0], crew=self.terms.crew)
             yield Gathered(targets=(name,), evidence=(seen,), besides=Findings(pairs=seen.found.pairs))
 
     def skipped(self, draw: SyntheticRecords, found: Findings) -> dict[str, str]:
@@ -173,6 +187,11 @@ class AbstractBench(abc.ABC):
             shown: end of the names of files that show a target alone -> the target.
             real: the private side.
         """
+
+
+def _scores_of_draw(bench: type[AbstractBench], names: frozenset[str], seen: AbstractEvidence) -> dict[str, Score]:
+    # By their names: functions of a list cannot be sent to another process.
+    return scores_of([one for one in bench.scores() if one.name in names], [seen])
 
 
 def counted(draws: Draws, part: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:

@@ -90,7 +90,7 @@ class ImageBench(AbstractBench):
 
     def _features(self, draws: Draws, count: Count) -> Iterator[Gathered]:
         encoder = find_encoder(self.real.train, self.cache, seed=self.terms.seeds[0], count=count)
-        real = encoder.encode(self.real.test.x.numpy())
+        real = encoder.encode(self.real.test.x.numpy(), self.terms.crew)
         for name, drawn in counted(draws, "features", count):
             yield Gathered(targets=(name,), evidence=self._encoded(encoder, [one.x for one in drawn], real))
         # Real training images in the place of synthetic ones: the best that can be hoped for.
@@ -100,7 +100,7 @@ class ImageBench(AbstractBench):
     def _encoded(self, encoder: Encoder, drawn: Sequence[NDArray[np.float32]], real: Encoded) -> list[ImageFeatures]:
         permit = self.terms.permit_few_samples
         return [
-            ImageFeatures(draw=encoder.encode(x), real=real, seed=seed, permit_few_samples=permit)
+            ImageFeatures(draw=encoder.encode(x, self.terms.crew), real=real, seed=seed, permit_few_samples=permit)
             for x, seed in zip(drawn, self.terms.seeds)
         ]
 
@@ -111,17 +111,16 @@ class ImageBench(AbstractBench):
 
     def _inception_features(self, weights: Path, draws: Draws, count: Count) -> Iterator[Gathered]:
         inception = InceptionEncoder.load(weights)
+        features = functools.partial(inception.features, crew=self.terms.crew)
         seen_by = functools.partial(
             InceptionFeatures,
-            real=inception.features(self.real.test.x.numpy()),
+            real=features(self.real.test.x.numpy()),
             words=inception.description,
             permit_few_samples=self.terms.permit_few_samples,
         )
         for name, drawn in counted(draws, "Inception features", count):
             pairs = zip(drawn, self.terms.seeds)
-            yield Gathered(
-                targets=(name,), evidence=[seen_by(draw=inception.features(one.x), seed=seed) for one, seed in pairs]
-            )
+            yield Gathered(targets=(name,), evidence=[seen_by(draw=features(one.x), seed=seed) for one, seed in pairs])
 
     def _answers(self, draws: Draws, count: Count) -> Iterator[Gathered]:
         seeds, sets = self.terms.seeds, self._sets(draws)

@@ -62,6 +62,7 @@ class Look(AbstractEvidence):
     """
 
     reference: ClassVar[str] = "Of real training series in the place of synthetic ones."
+    travels: ClassVar[bool] = True
     pair: MatchedPair
     seed: int
 
