@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -147,10 +146,12 @@ class TrainedSide(AbstractSide):
             adam=config.critic_adam,
             seed=config.seed,
         )
-        with mixed_precision(self._device, self._precision):
-            for some in numbers.split(self._together) if len(numbers) else ():
-                part = self._not_one(some)
-                room.update_(self._rows(part), stage.warm_start.train(self._fresh(part), part, opponents))
+        for some in numbers.split(self._together) if len(numbers) else ():
+            part = self._not_one(some)
+            fresh = self._fresh(part)
+            with mixed_precision(self._device, self._precision):
+                ready = stage.warm_start.train(fresh, part, opponents)
+            room.update_(self._rows(part), ready)
 
     def _not_one(self, critics: Tensor) -> Tensor:
         """Return critics to be computed in one pass, a single one twice.
@@ -283,11 +284,12 @@ class TrainedSide(AbstractSide):
         """Return a chunk's critics to the leader, from those of all processes. A helper's result is its own."""
         if self._crew.size == 1:
             return own
-        places = self._places(chunk)
-        return {
-            name: _interleaved(self._crew.collected(part, [*map(len, places)]), places, part)
-            for name, part in own.items()
-        }
+        places, joined = self._places(chunk), {}
+        for name in list(own):
+            # Taken out, so that its memory is free once it is joined.
+            part = own.pop(name)
+            joined[name] = _interleaved(self._crew.collected(part, [*map(len, places)]), places, part)
+        return joined
 
     def _dealt(self, tensors: Tensors, chunk: WarmStartChunk) -> Ensemble:
         """Return this process's own critics of a chunk, a copy, from all of them as the leader has them."""
