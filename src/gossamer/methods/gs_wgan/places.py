@@ -28,7 +28,7 @@ def find_chunk_size(config: GSWGANConfig, spec: AbstractSpec, context: RunContex
     one unit.
 
     Guarantee: the size is a function of public settings, of the machine and of random records that are nobody's. With
-    chunks of one critic there is one place.
+    chunks of one critic there is one place. Critics that are each asked alone are all computed as in such a chunk.
 
     Args:
         config: settings.
