@@ -5,6 +5,7 @@
     python benchmarks/sites.py runs/turns --method gs-wgan --num-steps 500 --num-rounds 10 --in-turn --sites 2
     python benchmarks/sites.py runs/labelled --method labelled-mixture --sites 1 2
     python benchmarks/sites.py runs/beats --data mitdb --deal "by person" --sites 1 2
+    python benchmarks/sites.py runs/beats-gan --data mitdb --deal "by person" --method gs-wgan --num-rounds 10
 
 Every site has its own folder, ledger and noise, and spends the whole epsilon on its own records. One site is the
 central training. A release that is there is scored again and not made again. The score is the accuracy of the small CNN
@@ -14,8 +15,8 @@ Each training of dp-mixture takes about a minute on one core, and each score as 
 of its steps. Its critics, and those that a draw asks, are in proportion to the slots of a site. With fewer steps the
 moving average is as short in proportion. With --in-turn a round asks one site alone, which goes on from the networks of
 the one before. Each site takes as many steps as it does otherwise, and the generator learns from all of them. Of
-heartbeats the score is the macro F1 of a random forest on the people of DS2, in place of the accuracy of the CNN, and a
-unit is a beat.
+heartbeats the scores are the macro F1 and the AUROC, a mean over classes, of a random forest on the people of DS2, in
+place of the accuracy of the CNN, and a unit is a beat.
 
 With --hold-out so many training images take no part, and are the test images of the score.
 """
@@ -29,8 +30,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from gossamer.data.catalogue import load_records
 from gossamer.data.images import ImageSpec
@@ -68,6 +70,7 @@ _RECIPES = {
     ("dp-cgan", "mnist"): "mnist-revisited",
     ("labelled-mixture", "mnist"): "mnist",
     ("dp-mixture", "mitdb"): "mitdb",
+    ("gs-wgan", "mitdb"): "mitdb-cpu",
 }
 
 
@@ -109,8 +112,8 @@ class Wanted:
     turns: AllAtOnce | InTurn
 
 
-def settings(wanted: Wanted, num_sites: int) -> TakenSettings:
-    """Return the settings of the recipe for the data, with the critics of one site of several."""
+def settings(wanted: Wanted, sizes: list[int]) -> TakenSettings:
+    """Return the settings of the recipe for the data, with the critics of one site of several, of so many slots."""
     recipe = wanted.method.find(_RECIPES[wanted.method.name, wanted.data])
     config, num_steps = recipe.config, wanted.num_steps
     if isinstance(config, GSWGANConfig):
@@ -120,8 +123,8 @@ def settings(wanted: Wanted, num_sites: int) -> TakenSettings:
             config,
             num_steps=steps,
             moving_average=1 - (1 - config.moving_average) * config.num_steps / steps,
-            num_critics=config.num_critics // num_sites,
-            critics_per_draw=config.critics_per_draw // num_sites,
+            num_critics=min(config.num_critics // len(sizes), min(sizes)),
+            critics_per_draw=config.critics_per_draw // len(sizes),
         )
     return config, recipe.taken(config)
 
@@ -132,7 +135,7 @@ def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted
     assert isinstance(spec, ImageSpec | SeriesSpec)
     budget = PrivacyBudget(epsilon=epsilon, delta=DELTA)
     wishes = [SiteWish(name=name, num_slots=held.num_records, budget=budget) for name, held in sites.items()]
-    config, taken = settings(wanted, len(sites))
+    config, taken = settings(wanted, [held.num_records for held in sites.values()])
     steps = -(-_network_steps(config) // wanted.num_rounds) if wanted.num_rounds else None
     plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps, turns=wanted.turns)
     now = Round(plan=plan)
@@ -156,7 +159,7 @@ def _answer(folder: Path, content: bytes, name: str, held: RecordSet, epsilon: f
     return contribute(folder, content, name, lambda key: RecordData(train=held), cap=1.01 * epsilon).content
 
 
-def score(trained: TrainedGenerator, test: RecordSet, seed: int) -> float:
+def score(trained: TrainedGenerator, test: RecordSet, seed: int) -> str:
     """Return the score on real records of a classifier that learnt from samples."""
     assert test.y is not None
     x, y = trained.sample(NUM_SAMPLES, seed=seed)
@@ -165,7 +168,11 @@ def score(trained: TrainedGenerator, test: RecordSet, seed: int) -> float:
     classifier = (SMALL_CNN if of_images else FOREST).build(seed)
     classifier.fit(x.numpy(), y.numpy())
     found, true = classifier.predict(test.x.numpy()), test.y.numpy()
-    return float((found == true).mean()) if of_images else float(f1_score(true, found, average="macro"))
+    if of_images:
+        return f"{(found == true).mean():.4f}"
+    odds = classifier.probabilities(test.x.numpy())
+    areas = [roc_auc_score(true == one, odds[:, place]) for place, one in enumerate(np.unique(y.numpy()))]
+    return f"F1 {f1_score(true, found, average='macro'):.4f} AUROC {np.mean(areas):.4f}"
 
 
 def named(trained: TrainedGenerator, test: RecordSet) -> str:
@@ -216,7 +223,7 @@ def main() -> int:
                 train(out, dealt(train_set, number, asked.deal), epsilon, wanted)
             trained = load_generator(find_generator(out))
             scores = [score(trained, test_set, seed) for seed in range(asked.num_seeds)]
-            print(f"{out}: score {', '.join(f'{one:.4f}' for one in scores)}{named(trained, test_set)}", flush=True)
+            print(f"{out}: score {', '.join(scores)}{named(trained, test_set)}", flush=True)
     return 0
 
 

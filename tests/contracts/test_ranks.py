@@ -1,6 +1,6 @@
 """Any number of processes gives one release: the same bits, by the same noise, from parts that only the leader adds up.
 
-All ranks are threads here, in lockstep (tests/shared/crews.py); real processes are in tests/end_to_end/test_ranks.py.
+All ranks are threads here, in lockstep (tests/shared/crews.py); real processes are in tests/torture/test_ranks.py.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gossamer.data.records import RecordSet
 from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.crew import AbstractCrew, Alone
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.poisson.door import Pace
 from gossamer.methods.catalogue import METHODS, method_of
 from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
@@ -129,6 +130,14 @@ def test_any_number_of_ranks_gives_the_same_release(method: str, unit: Unit, siz
     assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
 
 
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("head_start", [1, 2, 100])
+def test_chunks_that_helpers_take_first_change_nothing(head_start: int, size: int, monkeypatch: Any) -> None:
+    """The leader shares the work by its clock, which decides who computes and never what is released."""
+    monkeypatch.setattr(Pace, "head_start", lambda self: head_start)
+    assert is_same("dp-cgan", size)
+
+
 def written_and_read(state: dict[str, Any]) -> dict[str, Any]:
     """A state as it comes back from a checkpoint's file."""
     file = io.BytesIO()
@@ -213,7 +222,7 @@ def is_same(method: str, size: int = 2) -> bool:
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_work_that_all_ranks_do_is_caught(method: str, monkeypatch: Any) -> None:
     """Where each rank adds everything, records count twice: in sums of rows that is refused, in others it is seen."""
-    monkeypatch.setattr(AbstractCrew, "share", lambda self, work: iter(work))
+    monkeypatch.setattr(AbstractCrew, "share", lambda self, work, head_start=0: iter(work))
     monkeypatch.setattr(AbstractCrew, "owns", lambda self, critics: torch.ones_like(critics, dtype=torch.bool))
     monkeypatch.setattr(AbstractCrew, "own", lambda self, number: torch.arange(number))
     if method in ("dp-merf", "dp-mixture", "labelled-mixture"):

@@ -65,9 +65,18 @@ class AbstractCrew(abc.ABC):
         """True for the process that draws noise, writes the ledger and releases."""
         return self.rank == 0
 
-    def share(self, work: Iterable[T]) -> Iterator[T]:
-        """Yield every ``size``-th piece of work, from this process's own number on. Together the shares are all."""
-        return itertools.islice(work, self.rank, None, self.size)
+    def share(self, work: Iterable[T], head_start: int = 0) -> Iterator[T]:
+        """Yield every ``size``-th piece of work, from this process's own number on. Together the shares are all.
+
+        Args:
+            work: pieces, the same in all processes.
+            head_start: pieces that each other process takes before the leader takes its first, the same in all.
+        """
+        pieces, others = iter(work), self.size - 1
+        for number, piece in enumerate(itertools.islice(pieces, head_start * others)):
+            if number % others == self.rank - 1:
+                yield piece
+        yield from itertools.islice(pieces, self.rank, None, self.size)
 
     def own(self, num_critics: int) -> Tensor:
         """Return the numbers of this process's own critics, every ``size``-th, int64. The rule is public."""

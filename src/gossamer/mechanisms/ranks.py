@@ -51,6 +51,8 @@ class Ranks(AbstractCrew):
     def __init__(self, device: torch.device, fault: GossamerError | None = None) -> None:
         self._device = device
         self._has_ended = False
+        # Kept to the end: a thread of gloo that frees the last message while Python ends would abort the process.
+        self._head = torch.zeros(_HEAD, dtype=torch.int64)
         with _reaching():
             store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_JOINING))
         meet(store, self.rank, self.size, fault, rounding_of(device))
@@ -64,16 +66,15 @@ class Ranks(AbstractCrew):
             return
         self._has_ended = order.task is Task.END
         layouts = [number for tensor in order.tensors for number in _layout(tensor)]
-        head = torch.zeros(_HEAD, dtype=torch.int64)
-        head[: len(layouts) + 3] = torch.tensor([order.task, order.number, len(layouts), *layouts])
-        self._spread(head)
+        self._head[: len(layouts) + 3] = torch.tensor([order.task, order.number, len(layouts), *layouts])
+        self._spread(self._head)
         for together in _together(order.tensors):
             self._spread(torch.cat([_words(tensor) for tensor in together]))
 
     def orders(self) -> Iterator[Order]:
         """Yield the leader's orders until it ends the work."""
         while True:
-            task, number, length, *numbers = self._spread(torch.zeros(_HEAD, dtype=torch.int64)).tolist()
+            task, number, length, *numbers = self._spread(self._head).tolist()
             if task == Task.END:
                 return
             tensors = tuple(self._made(numbers[:length]))

@@ -19,7 +19,7 @@ from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.poisson import factors as module
 from gossamer.mechanisms.poisson.dense import DenseLosses, Tensors
-from gossamer.mechanisms.poisson.door import PoissonReleaser, unit_gradients
+from gossamer.mechanisms.poisson.door import Drawn, PoissonReleaser, unit_gradients
 from gossamer.mechanisms.poisson.factors import FactoredGrid, FactoredSum, LayerFactors, whole_factors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import units_of_persons
@@ -82,7 +82,7 @@ def exact(made: PoissonReleaser, dense: DenseLosses, slots: Tensor) -> Tensor:
     """Sum over units in multiples of the fine grid, as far as int64 holds them."""
     grid = made._factored(dense)
     total = FactoredSum(grid, CPU)
-    for chunk, is_drawn in made._read(slots, 0, CPU):
+    for chunk, is_drawn in made._read(Drawn(slots=slots, step=0, head_start=0), CPU):
         total.add(dense.factors(parameters(dense), chunk), is_drawn)
     whole, rest = total.exact()
     return whole * round(grid.coarse.spacing / grid.fine_spacing) + rest
@@ -134,7 +134,8 @@ def test_a_persons_norm_without_cross_terms_is_caught(monkeypatch: pytest.Monkey
 def test_what_is_released_is_the_sum_rounded_once_and_noise(m: int) -> None:
     dense, made = NETWORKS["discriminator"], door(m)
     grid = made._factored(dense)
-    found = made._total(torch.arange(SLOTS), 0, parameters(dense), dense, grid.coarse) * grid.coarse.spacing
+    drawn = Drawn(slots=torch.arange(SLOTS), step=0, head_start=0)
+    found = made._total(drawn, parameters(dense), dense, grid.coarse) * grid.coarse.spacing
     expected = exact(made, dense, torch.arange(SLOTS)).double() * grid.fine_spacing
     ordered = torch.cat([part.flatten() for part in dense.gradients(expected).values()])
     assert float((found - ordered).abs().max()) <= grid.coarse.spacing / 2

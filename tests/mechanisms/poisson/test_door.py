@@ -20,7 +20,14 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors, clipped_sum, unit_gradients
+from gossamer.mechanisms.poisson.door import (
+    Drawn,
+    PoissonReleaser,
+    RecordLosses,
+    Tensors,
+    clipped_sum,
+    unit_gradients,
+)
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
 from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
@@ -243,7 +250,7 @@ def others_move(kind: type[PoissonReleaser], chunk_size: int) -> float:
         units = units_of_persons(present, RECORDS, records_per_unit=1, seed=0)
         private = tuple(part[present] for part in records())
         made = door(kind, replace(PLAN, unit=Unit.PERSON), units, private, chunk_size=chunk_size)
-        return made._sum(slots, 0, parameters(), classification, GRID)
+        return made._sum(Drawn(slots=slots, step=0, head_start=0), parameters(), classification, GRID)
 
     everyone, every = torch.cat(drawn(0)), torch.arange(RECORDS)
     return float((total(everyone, every) - total(everyone, kept) - total(first, every)).abs().max())
@@ -274,7 +281,7 @@ def first_moves_others(marks: Tensor | None, chunk_size: int) -> float:
         units = units_of_records(len(kept), RECORDS, marks=None if marks is None else marks[kept])
         private = tuple(part[kept] for part in records())
         made = door(units=units, private=private, chunk_size=chunk_size)
-        return made._sum(torch.arange(RECORDS), 0, parameters(), classification, GRID)
+        return made._sum(Drawn(slots=torch.arange(RECORDS), step=0, head_start=0), parameters(), classification, GRID)
 
     every = torch.arange(RECORDS)
     return float((total(every) - total(every[1:]) - total(every[:1])).abs().max())

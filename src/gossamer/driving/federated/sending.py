@@ -167,6 +167,7 @@ class SendingNetworks(AbstractSending):
     def tried(self, training: AbstractTraining) -> None:
         """Take the steps of one update of the generator, since an update may need more memory than a step."""
         self._until(training, min(training.step + training.steps_per_update, training.end_step))
+        training.travelling()  # an update may be left to whoever asks for the networks
 
     def work(self, training: AbstractTraining, number: int) -> Tensors:
         """Take the steps of the round."""

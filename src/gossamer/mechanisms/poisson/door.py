@@ -7,7 +7,11 @@ grad. So any loss may be used that can be differentiated, one with a gradient pe
 from __future__ import annotations
 
 import copy
+import statistics
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -63,6 +67,7 @@ class PoissonReleaser:
         gate: of the run. It lets each step pass once, in order and charged.
         crew: the processes that share the drawn units. Default: this one alone.
         known: returns public tensors, which other processes need for the same parameters and losses.
+        meanwhile: called with the step while others compute: the leader's work that needs no release.
 
     Raises:
         InputError: units that are not those of the plan, or a chunk without units.
@@ -80,6 +85,7 @@ class PoissonReleaser:
         gate: AbstractGate,
         crew: AbstractCrew | None = None,
         known: Callable[[], Sequence[Tensor]] = tuple,
+        meanwhile: Callable[[int], object] = lambda step: None,
     ) -> None:
         mine = (units.unit, units.num_slots, units.records_per_unit)
         if mine != (plan.unit, plan.num_slots, plan.records_per_unit):
@@ -95,6 +101,8 @@ class PoissonReleaser:
         self._gate = gate
         self._crew = Alone() if crew is None else crew
         self._known = known
+        self._meanwhile = meanwhile
+        self._pace = Pace()
 
     def also_reading(self, column: Tensor) -> PoissonReleaser:
         """Return the same releaser with one more private tensor, which the loss is given last. Audits need it.
@@ -126,24 +134,37 @@ class PoissonReleaser:
         slots = self._drawn(step)
         is_drawn = torch.zeros(self.plan.num_slots, dtype=torch.bool)
         is_drawn[slots] = True
-        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=(is_drawn, *self._known())))
-        total = self._total(slots, step, parameters, losses, grid)
+        drawn = Drawn(slots=slots, step=step, head_start=self._pace.head_start())
+        known = (is_drawn, torch.tensor(drawn.head_start), *self._known())
+        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=known))
+        began = time.perf_counter()
+        self._meanwhile(step)
+        self._pace.other_work.append(time.perf_counter() - began)
+        total = self._total(drawn, parameters, losses, grid)
         noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
         # Privacy: the integers hold the noise, so division and rounding afterwards are post-processing.
         return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
 
-    def help(self, step: int, is_drawn: Tensor, parameters: Tensors, losses: RecordLosses | DenseLosses) -> None:
+    def help(
+        self,
+        step: int,
+        is_drawn: Tensor,
+        head_start: Tensor,
+        parameters: Tensors,
+        losses: RecordLosses | DenseLosses,
+    ) -> None:
         """Add this process's chunks of drawn units to a sum that the leader releases. Nothing is drawn or returned.
 
         Args:
             step: of the release.
             is_drawn: bool (num_slots,), the units that the leader drew. Secret.
+            head_start: int64 scalar, chunks that each helper takes before the leader takes its first.
             parameters: as of `release`.
             losses: as of `release`.
         """
         parameters = {name: tensor.detach() for name, tensor in parameters.items()}
-        slots = is_drawn.nonzero()[:, 0]
-        self._total(slots, step, parameters, losses, self._grid(parameters, losses))
+        drawn = Drawn(slots=is_drawn.nonzero()[:, 0], step=step, head_start=int(head_start))
+        self._total(drawn, parameters, losses, self._grid(parameters, losses))
 
     def _drawn(self, step: int) -> Tensor:
         """Draw the slots of a Poisson sample. Secret."""
@@ -173,41 +194,41 @@ class PoissonReleaser:
             chunk_size=self._chunk_size,
         )
 
-    def _total(
-        self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses | DenseLosses, grid: PublicGrid
-    ) -> Tensor:
+    def _total(self, drawn: Drawn, parameters: Tensors, losses: RecordLosses | DenseLosses, grid: PublicGrid) -> Tensor:
         """Sum the clipped gradients of the units in the slots, of all processes: int64 (num_parameters,)."""
         if isinstance(losses, DenseLosses):
-            return self._total_of_products(slots, step, parameters, losses)
-        return self._crew.total(self._sum(slots, step, parameters, losses, grid))
+            return self._total_of_products(drawn, parameters, losses)
+        return self._crew.total(self._sum(drawn, parameters, losses, grid))
 
-    def _sum(self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
+    def _sum(self, drawn: Drawn, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
         """Sum the clipped gradients of this process's share of the units, over the spacing: int64 (num_parameters,)."""
         device = next(iter(parameters.values())).device
         total = torch.zeros(grid.num_coordinates, dtype=torch.int64, device=device)
-        for records, is_drawn in self._read(slots, step, device):
+        for records, is_drawn in self._read(drawn, device):
             gradients = unit_gradients(losses, parameters, records)
             total += self._clipped_sum(gradients.values(), is_drawn, grid)
         return total
 
-    def _total_of_products(self, slots: Tensor, step: int, parameters: Tensors, losses: DenseLosses) -> Tensor:
+    def _total_of_products(self, drawn: Drawn, parameters: Tensors, losses: DenseLosses) -> Tensor:
         """Sum the same without any unit's gradient, and round the exact sum of all processes."""
         device = next(iter(parameters.values())).device
         total = FactoredSum(self._factored(losses), device)
-        for records, is_drawn in self._read(slots, step, device):
+        for records, is_drawn in self._read(drawn, device):
             total.add(losses.factors(parameters, records), is_drawn)
         total.add_up(self._crew.total)
         gradients = losses.gradients(total.rounded())
         return torch.cat([gradients[name].flatten() for name in parameters])
 
-    def _read(self, slots: Tensor, step: int, device: torch.device) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
-        """Yield the records of the units in chunks, each (units, m, ...), with a mark for the units that were drawn."""
-        chunks = list(self._crew.share(self._chunks(self._units.present(slots))))
+    def _read(self, drawn: Drawn, device: torch.device) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        """Yield the records of this process's share of the units, in chunks of (units, m, ...), and a mark for each."""
+        chunks = list(self._crew.share(self._chunks(self._units.present(drawn.slots)), drawn.head_start))
         if not chunks:
             return
-        chosen = self._units.choose(torch.cat([filled for filled, _ in chunks]), step).to(device)
+        chosen = self._units.choose(torch.cat([filled for filled, _ in chunks]), drawn.step).to(device)
         for rows, (_, is_drawn) in zip(chosen.split(self._chunk_size), chunks, strict=True):
+            began = time.perf_counter()
             yield tuple(record[rows] for record in self._records), is_drawn.to(device)
+            self._pace.chunks.append(time.perf_counter() - began)
 
     def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the drawn slots at their places in chunks of one shape, with a mark for the places that hold one.
@@ -229,6 +250,40 @@ class PoissonReleaser:
 
     def _clipped_sum(self, gradients: Iterable[Tensor], is_drawn: Tensor, grid: PublicGrid) -> Tensor:
         return clipped_sum(gradients, is_drawn, grid)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """The units of a step, as all processes know them. Secret.
+
+    Attributes:
+        slots: of the units, int64 (n,).
+        step: number of the step.
+        head_start: chunks that each helper takes before the leader takes its first.
+    """
+
+    slots: Tensor
+    step: int
+    head_start: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that the leader spent lately, by which it shares the chunks of a step. They decide no result.
+
+    Attributes:
+        other_work: on work that needs no release, a number for each step.
+        chunks: on each of its chunks.
+    """
+
+    other_work: deque[float] = field(default_factory=lambda: deque(maxlen=9))
+    chunks: deque[float] = field(default_factory=lambda: deque(maxlen=99))
+
+    def head_start(self) -> int:
+        """Return the number of chunks that the other work is worth, by medians. 0 before the first step."""
+        if not self.other_work or not self.chunks:
+            return 0
+        return round(statistics.median(self.other_work) / statistics.median(self.chunks))
 
 
 def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:

@@ -118,6 +118,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             gate=self.gate,
             crew=context.crew,
             known=self._networks.of_discriminator,
+            meanwhile=self._networks.learn_ahead,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -143,18 +144,19 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             self._energy = self._energy.with_release(released.values(), noise_std)
         synthetic_loss = networks.improve_discriminator(released, step)
         if (step + 1) % self.config.discriminator_steps == 0:
-            networks.improve_generator(step)
+            networks.let_generator_learn(step)
         self.step += 1
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
 
     def _do(self, order: Order) -> None:
         """Add this process's units to a release, at the leader's discriminator."""
-        is_drawn, *discriminator = order.tensors
+        is_drawn, head_start, *discriminator = order.tensors
         assert is_drawn is not None
+        assert head_start is not None
         networks = self._networks
         networks.take_up_discriminator(discriminator)
-        self.releaser.help(order.number, is_drawn, networks.parameters(), networks.losses())
+        self.releaser.help(order.number, is_drawn, head_start, networks.parameters(), networks.losses())
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise. Tensors are those in use: save or copy them."""
@@ -218,6 +220,8 @@ class PublicNetworks:
         start.put_into(self._discriminator, DISCRIMINATOR)
         self._discriminator.to(device)
         self._descent = _optimiser(config.discriminator_optimiser, self._discriminator)
+        self._due: int | None = None
+        self._synthetic_loss: Tensor | None = None
 
     def parameters(self) -> Tensors:
         """Return the discriminator's parameters, by name."""
@@ -243,6 +247,28 @@ class PublicNetworks:
         """Compute ``-log`` of the discriminator's probability of "real": (m,) for m records of one unit."""
         return F.softplus(-functional_call(self._discriminator, parameters, (image, label)))
 
+    def let_generator_learn(self, step: int) -> None:
+        """Leave the generator's update after a step to `learn_ahead`, or to the next who asks for the networks."""
+        self._due = step
+
+    def learn_ahead(self, step: int) -> None:
+        """Make an update of the generator that is due, and compute the discriminator's slope on synthetic samples.
+
+        Neither needs the release of the step, so other processes work on that meanwhile.
+        """
+        self._settle()
+        with torch.no_grad(), mixed_precision(self._device, self._precision):
+            looked, labels = self._synthetic("synthetic", self._config.synthetic_batch_size, step)
+        self._descent.zero_grad()
+        self._synthetic_loss = F.softplus(self._discriminator(looked, labels)).mean()
+        self._synthetic_loss.backward()
+
+    def _settle(self) -> None:
+        """Make the update of the generator that is due, if any is."""
+        if self._due is not None:
+            self.improve_generator(self._due)
+            self._due = None
+
     def improve_discriminator(self, released: Tensors, step: int) -> float:
         """Update by the released gradient on records plus the gradient on synthetic samples.
 
@@ -253,11 +279,10 @@ class PublicNetworks:
         Returns:
             The loss on synthetic samples before the update.
         """
-        with torch.no_grad(), mixed_precision(self._device, self._precision):
-            looked, labels = self._synthetic("synthetic", self._config.synthetic_batch_size, step)
-        self._descent.zero_grad()
-        loss = F.softplus(self._discriminator(looked, labels)).mean()
-        loss.backward()
+        if self._synthetic_loss is None:
+            self.learn_ahead(step)
+        loss, self._synthetic_loss = self._synthetic_loss, None
+        assert loss is not None
         for name, parameter in self.parameters().items():
             assert parameter.grad is not None
             parameter.grad += released[name]
@@ -282,6 +307,7 @@ class PublicNetworks:
 
     def released(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return a copy of the moving average with its statement, on the CPU."""
+        self._settle()
         made = self._generator
         return TrainedGenerator(recipe=made.recipe, weights=made.released_weights(), statement=statement)
 
@@ -296,6 +322,7 @@ class PublicNetworks:
         Returns:
             float32 by name, the tensors in use.
         """
+        self._settle()
         return self._generator.travelling() | {
             f"{_DISCRIMINATOR}{name}": tensor for name, tensor in self._trained_discriminator.travelling().items()
         }
@@ -317,6 +344,7 @@ class PublicNetworks:
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average and optimisers, the tensors in use."""
+        self._settle()
         made = self._generator.state_dict()
         return {
             "generator": made["network"],

@@ -145,12 +145,13 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
             super()._do(order)
             return
         names = list(self._parameters())
-        is_drawn, *known = order.tensors
+        is_drawn, head_start, *known = order.tensors
         # Privacy: released sums define the teacher's inputs, and are the same in all processes.
         self._take_up_all(known[len(names) :])
         parameters = {name: tensor for name, tensor in zip(names, known, strict=False) if tensor is not None}
         assert is_drawn is not None
-        self.teacher_releaser.help(order.number, is_drawn, parameters, self._losses())
+        assert head_start is not None
+        self.teacher_releaser.help(order.number, is_drawn, head_start, parameters, self._losses())
 
     def _losses(self) -> DenseLosses:
         return DenseLosses(network=self._network.teacher, losses=self.losses_of_records)
