@@ -10,6 +10,7 @@ import io
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dp_accounting
@@ -26,8 +27,10 @@ from gossamer.mechanisms.crew import AbstractCrew, Alone
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.poisson.door import Pace
 from gossamer.methods.catalogue import METHODS, method_of
+from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
-from gossamer.methods.training import AbstractTraining, RunContext
+from gossamer.methods.gs_wgan.kept_critics import KeptCritics
+from gossamer.methods.training import AbstractTraining, NoStore, RunContext
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -168,6 +171,42 @@ def test_a_run_goes_on_with_another_number_of_ranks(method: str, before: int, af
     state = halfway(start, before, {"gs-wgan": 5}.get(method, 2))
     _, same = trained(functools.partial(start, state=state), after)
     assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
+
+
+class InFolder(NoStore):
+    """A store that has a place for files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def place(self, name: str) -> Path:
+        return self._folder / name
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (2, 1), (2, 3)])
+def test_ranks_share_the_file_of_large_critics_and_any_number_goes_on(
+    before: int, after: int, monkeypatch: Any, tmp_path: Path
+) -> None:
+    """A checkpoint names places and digests alone, so that no process ever holds the critics of all."""
+    monkeypatch.setattr(trained_side, "LARGE_STACK", 0)
+    start = functools.partial(starting("gs-wgan", Unit.RECORD), store=InFolder(tmp_path))
+    _, weights = by_one_process("gs-wgan", Unit.RECORD)
+    state = halfway(start, before, 5)
+    assert KeptCritics.is_state(state["critics"]["critics"])
+    _, same = trained(functools.partial(start, state=state), after)
+    assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_ranks_take_up_critics_in_memory_in_their_file(monkeypatch: Any, tmp_path: Path) -> None:
+    """As a run goes on that an earlier version began with several processes."""
+    start = starting("gs-wgan", Unit.RECORD)
+    _, weights = by_one_process("gs-wgan", Unit.RECORD)
+    state = halfway(start, 2, 5)
+    monkeypatch.setattr(trained_side, "LARGE_STACK", 0)
+    _, same = trained(functools.partial(start, state=state, store=InFolder(tmp_path)), 2)
+    assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 # ---- breaks that must be caught --------------------------------------------------------------------------------------

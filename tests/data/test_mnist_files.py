@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from gossamer.data import mnist
+from gossamer.data import mnist, room
 from gossamer.data.catalogue import load_records
 from gossamer.data.downloads import PublishedFile
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
 from gossamer.data.published import others_note
 from gossamer.data.records import NOTHING_PUBLISHED, PublishedCounts
+from gossamer.data.room import Disk
 
 CONTENT = {
     "train-images-idx3-ubyte.gz": np.arange(3 * 784, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28),
@@ -261,3 +262,16 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, home, ref
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist").write_text("a file where the folder should be")
     assert "cannot be written" in refusal(load_idx_images, source, tmp_path / "data")
+
+
+def test_images_lie_in_the_room_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory they would stay for the whole run, in each of its processes, whatever the training lets go."""
+    write_files(tmp_path / "mnist")
+    monkeypatch.setattr(room, "LARGE_BYTES", 0)
+    place = Disk(tmp_path)
+    read, plain = load_idx_images(MNIST, tmp_path, room=place), load_idx_images(MNIST, tmp_path)
+    assert read.test is not None
+    for records in (read.train, read.test):
+        assert records.room is place
+    assert len(place._held) == 2  # arrays on the disk
+    assert torch.equal(read.train.x, plain.train.x)

@@ -50,6 +50,7 @@ from gossamer.data.reading import (
     refuse_pixels,
 )
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
+from gossamer.data.room import AbstractRoom
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
 from gossamer.errors import InputError, told
@@ -291,7 +292,7 @@ def load_records(
         refuse_dicom(source, images)
         refuse_pixels(source, images)
         refuse_alpha(source, images)
-        found = _load_named_images(source, data_dir, images)
+        found = _load_named_images(source, data_dir, images, reading.room)
     else:
         refuse_images(source, images)
         found = _load_named_series(named.name, data_dir, reading)
@@ -309,14 +310,14 @@ def _choice(
     return images
 
 
-def _load_named_images(name: str, data_dir: Path | None, images: ImageChoice) -> RecordData:
+def _load_named_images(name: str, data_dir: Path | None, images: ImageChoice, room: AbstractRoom) -> RecordData:
     match name:
         case "digits":
             return load_digits(images)
         case "mnist5k":
             return load_mnist5k(images)
         case _:
-            return load_idx_images(_IDX_IMAGES[name], data_dir, images)
+            return load_idx_images(_IDX_IMAGES[name], data_dir, images, room)
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:

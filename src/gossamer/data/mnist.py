@@ -19,6 +19,7 @@ from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.published import others_note
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.errors import InputError
 
 
@@ -121,7 +122,9 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
 
 
-def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED) -> RecordData:
+def load_idx_images(
+    source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED, room: AbstractRoom = MEMORY
+) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
     Guarantee:
@@ -133,6 +136,7 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         data_dir: Folder to look in first, and to download to. None for the environment variable GOSSAMER_DATA, and
             without that for the cache folder alone.
         images: Way of reading images.
+        room: Place for the values.
 
     Returns:
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
@@ -146,8 +150,8 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
     arrays = tuple(read_idx(path, num_dims=dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
     # Privacy: one public bit on the files, as `others_note` says.
     is_published = _is_published(source, paths, arrays)
-    train = _read_pair(source.name, source, paths[:2], arrays[:2], images)
-    test = _read_pair(f"{source.name} test", source, paths[2:], arrays[2:], images)
+    train = _read_pair(source.name, source, paths[:2], arrays[:2], images, room)
+    test = _read_pair(f"{source.name} test", source, paths[2:], arrays[2:], images, room)
     if not is_published:
         return RecordData(train=train, test=test, public_notes=(others_note(source.title), *images.notes))
     facts = "Shape, classes" if images.size is None else "Classes"
@@ -231,7 +235,12 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
 
 
 def _read_pair(
-    name: str, source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray], choice: ImageChoice
+    name: str,
+    source: IdxImages,
+    paths: Sequence[Path],
+    arrays: Sequence[np.ndarray],
+    choice: ImageChoice,
+    room: AbstractRoom,
 ) -> RecordSet:
     import torch
 
@@ -243,6 +252,7 @@ def _read_pair(
         )
     if len(pixels) != len(classes):
         raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
-    x = torch.from_numpy(choice.read(pixels[:, None], lambda block, _: np.divide(block, 255, dtype=np.float32)))
+    values = choice.read(pixels[:, None], lambda block, _: np.divide(block, 255, dtype=np.float32), room)
+    x = torch.from_numpy(values)
     spec = ImageSpec(channels=1, height=x.shape[2], width=x.shape[3], class_names=source.class_names)
-    return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))
+    return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)), room=room)

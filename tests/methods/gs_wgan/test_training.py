@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,10 +16,12 @@ from torch import Tensor
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.crew import AbstractCrew
+from gossamer.mechanisms.crew import AbstractCrew, Alone
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.pieces import whole
 from gossamer.methods.gs_wgan import GS_WGAN, public_generator, trained_side
+from gossamer.methods.gs_wgan.places import find_chunk_size
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import AgainstOwnGenerator, AgainstPresentGenerator, GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.trained_side import chunks_of
@@ -216,6 +219,46 @@ def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages
     assert shared.saved == mine.saved[1:]
     for name, critics in mine.kept.items():
         assert all(torch.equal(tensor, shared.kept[name][weight]) for weight, tensor in critics.items())
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_records_are_let_go_when_the_last_stage_has_seen_them(size: int) -> None:
+    """Of them a process keeps what its own critics see, from then on, and no stage before the last lets them go."""
+
+    def held_in(crew: AbstractCrew) -> tuple[GSWGANTraining, weakref.ref[RecordSet]]:
+        given = images()
+        made = GSWGANTraining(config(TWO), given, DeterministicNoise(3), RunContext(delta=1e-3, key=KEY, crew=crew))
+        return made, weakref.ref(given)
+
+    def lead(crew: AbstractCrew) -> list[tuple[int, bool]]:
+        made, held = held_in(crew)
+        return [(report.stage, held() is not None) for report in made]
+
+    def assist(crew: AbstractCrew) -> None:
+        made, held = held_in(crew)
+        assert held() is not None
+        made.help()
+        assert held() is None
+
+    found = lead(Alone()) if size == 1 else together(size, lead, assist)
+    assert {is_held for stage, is_held in found if stage == 0} == {True}
+    assert {is_held for stage, is_held in found if stage == 1} == {False}
+
+
+def test_a_loop_that_is_left_and_taken_up_needs_no_records_again() -> None:
+    made = training(config())
+    for report in made:
+        if isinstance(report, StepReport):
+            break
+    assert same(finished(made), finished(training(config())))
+
+
+def test_critics_that_are_asked_one_by_one_need_no_trial_of_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    sought = config(critics_per_draw=2.0)
+    assert find_chunk_size(sought, images().spec, RunContext(delta=1e-3)) >= 1
+    monkeypatch.setattr(trained_side, "WIDE_NETWORK", 1)
+    monkeypatch.setattr(PrivateCritics, "answer", None)  # nobody is asked
+    assert find_chunk_size(sought, images().spec, RunContext(delta=1e-3)) == sought.critics_at_once
 
 
 def test_chunks_cover_every_critic_once() -> None:

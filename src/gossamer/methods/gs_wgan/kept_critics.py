@@ -28,17 +28,20 @@ class KeptCritics:
     Each critic has three places in the file. A critic that learns is written to a place that none of the last two
     checkpoints names. A checkpoint holds places and digests alone, and the file holds the critics, each state once.
 
+    Several processes may share one file. Each writes and reads critics of its own, and its state tells of these alone.
+
     Guarantee: the critics that are taken up are byte for byte those of the checkpoint. A file that was changed is
     refused. The file is private, and so are places and digests.
 
     Args:
-        path: of the file. It is made anew, and only its owner may read it.
+        path: of the file. It is made if it is not there, and only its owner may read it.
         like: an ensemble of this architecture, of any number of networks. It gives names, shapes and types.
         num_critics: K, critics in the file.
     """
 
     def __init__(self, path: Path, like: Ensemble, num_critics: int) -> None:
-        self._open(path, like, num_critics, os.O_CREAT | os.O_TRUNC)
+        # What an earlier beginning left in it is never read. Another process may have begun to write already.
+        self._open(path, like, num_critics, os.O_CREAT)
 
     def _open(self, path: Path, like: Ensemble, num_critics: int, flags: int) -> None:
         self._path, self._num_critics = path, num_critics
@@ -54,6 +57,12 @@ class KeptCritics:
         except OSError as error:
             raise self._hindered(error) from None
         weakref.finalize(self, os.close, self._file)
+
+    @staticmethod
+    def state_like(num_critics: int) -> Tensors:
+        """Return zeros of the names, shapes and types that `state_dict` returns."""
+        places = {name: torch.zeros(num_critics, dtype=torch.uint8) for name in (_COPY, _BEFORE)}
+        return places | {_DIGEST: torch.zeros(num_critics, 32, dtype=torch.uint8)}
 
     @classmethod
     def restored(cls, path: Path, like: Ensemble, state: Tensors) -> KeptCritics:

@@ -11,7 +11,7 @@ from gossamer.mechanisms.pieces import whole
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation
 from gossamer.methods.gs_wgan.centre import NoCentre
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, side_of
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
 from gossamer.methods.training import RunContext
@@ -28,7 +28,7 @@ def find_chunk_size(config: GSWGANConfig, spec: AbstractSpec, context: RunContex
     one unit.
 
     Guarantee: the size is a function of public settings, of the machine and of random records that are nobody's. With
-    chunks of one critic there is one place.
+    chunks of one critic there is one place. Critics that are each asked alone are all computed as in such a chunk.
 
     Args:
         config: settings.
@@ -46,6 +46,9 @@ def _answer_alike(config: GSWGANConfig, stage: Stage, spec: AbstractSpec, contex
 
     All places are alike if all neighbouring places are.
     """
+    position = config.stages.index(stage)
+    if side_of(config, position, spec, context).asks_each_alone:
+        return True
     critics = _critics(config, stage, spec, context, size)
     question = _question(config, stage, spec, context)
     in_order, groups = torch.arange(size), torch.zeros(size, dtype=torch.int64)

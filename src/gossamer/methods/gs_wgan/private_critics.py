@@ -60,8 +60,8 @@ class PrivateCritics:
 
     def __init__(self, config: GSWGANConfig, records: RecordSet, unit: Unit, context: RunContext) -> None:
         self._config = config
-        self._records = records
-        self._unit = unit
+        self._records: RecordSet | None = records
+        self._spec, self._unit = records.spec, unit
         # Without the state that is taken up: it would be kept twice.
         self._context = replace(context, state=None)
         self._device = context.device
@@ -76,6 +76,7 @@ class PrivateCritics:
             # If all of its shards are empty, a process sees all records, and counts none.
             self._table, self._rows = (table, rows) if len(rows) else (self._table, None)
         self._stage: int | None = None
+        self._seen: int | None = None
         self._side: AbstractSide | None = None
         self._shards: Shards | None = None
         self._crew = context.crew
@@ -91,10 +92,10 @@ class PrivateCritics:
             pool: public samples of the generator as it stands, in the view, (classes, p, ...).
         """
         self._crew.order(Order(task=Task.ENTER, number=stage, tensors=(pool,)))
-        self._shards = self._seen_in(stage)
+        shards = self._look(stage)
         if self._stage != stage:
             side = self._side_of(stage)
-            for num_ready in side.begin(self._shards, pool):
+            for num_ready in side.begin(shards, pool):
                 yield self._ready(stage, num_ready)
             self._side, self._stage = side, stage
 
@@ -120,12 +121,12 @@ class PrivateCritics:
             records: public, as many.
         """
         self._records = records
-        if self._stage is not None:
-            self._shards = self._seen_in(self._stage)
+        if self._seen is not None:
+            self._shards = self._seen_in(self._seen)
 
     def leave(self) -> None:
         """Forget the critics of a stage that has ended."""
-        self._stage = self._side = self._shards = None
+        self._stage = self._seen = self._side = self._shards = None
 
     def obey(self, order: Order) -> None:
         """Do this process's part of an order of the leader, but for the answers, which the releaser asks for."""
@@ -133,7 +134,7 @@ class PrivateCritics:
         match order.task:
             case Task.ENTER:
                 (self._pool,) = order.tensors
-                self._shards = self._seen_in(stage)
+                self._look(stage)
                 if self._stage != stage:
                     self._side, self._stage = self._side_of(stage), stage
             case Task.RESTORE:
@@ -155,10 +156,22 @@ class PrivateCritics:
         return WarmStartReport(stage=stage, num_ready=num_ready, num_critics=self._config.num_critics)
 
     def _side_of(self, stage: int) -> AbstractSide:
-        return side_of(self._config, stage, self._records.spec, self._context)
+        return side_of(self._config, stage, self._spec, self._context)
+
+    def _look(self, stage: int) -> Shards:
+        """See the records in the view of a stage, unless they are seen in it already."""
+        if self._shards is None or self._seen != stage:
+            self._shards, self._seen = self._seen_in(stage), stage
+        if stage == len(self._config.stages) - 1:
+            # No other view will be asked for. From here on a process holds what its own critics see, and nothing else.
+            self._records = None
+        return self._shards
 
     def _seen_in(self, stage: int) -> Shards:
         """Return all variants of the records in the view of a stage."""
+        records = self._records
+        if records is None:
+            raise RuntimeError("the records were let go when the last stage began")
         view, augmentation = self._config.stages[stage].view, self._config.augmentation
 
         def look(x: Tensor, marks: Tensor) -> Tensor:
@@ -167,7 +180,7 @@ class PrivateCritics:
                 [view.apply_to_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
             )
 
-        images, labels = described(look, self._records, self._unit, self._rows), self._records.y
+        images, labels = described(look, records, self._unit, self._rows), records.y
         if labels is not None and self._rows is not None:
             labels = labels[self._rows]
         images, labels = images.to(self._device), None if labels is None else labels.to(self._device)

@@ -58,6 +58,11 @@ class AbstractSide(abc.ABC):
             InputError: they do not fit the view or the classes.
         """
 
+    @property
+    def asks_each_alone(self) -> bool:
+        """True if an answer is computed by itself, so that it cannot depend on its place among others."""
+        return False
+
     @abc.abstractmethod
     def begin(self, shards: Shards, pool: Tensor) -> Iterator[int]:
         """Warm-start all critics, and yield the number of those that are ready.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -21,7 +20,7 @@ from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
-from gossamer.methods.training import RunContext
+from gossamer.methods.training import NoStore, RunContext
 from gossamer.nn.choices import CriticConfig
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.ensemble import Ensemble, Tensors, stack
@@ -46,7 +45,8 @@ class TrainedSide(AbstractSide):
         stage: number of the stage.
         critic: its architecture.
         spec: shape and classes of records.
-        context: the store of finished chunks, device, precision and crew. Answers are in float32 always.
+        context: the store of finished chunks, alike in all processes, device, precision and crew. Answers are in
+            float32 always.
     """
 
     def __init__(
@@ -70,6 +70,11 @@ class TrainedSide(AbstractSide):
         is_wide = self._device.type == "cpu" and num_weights >= WIDE_NETWORK
         return 1 if is_wide else self._config.critics_at_once
 
+    @property
+    def asks_each_alone(self) -> bool:
+        """True for wide networks on a CPU."""
+        return self._together == 1
+
     def check(self) -> None:
         """Refuse a network that does not fit the view or the classes, and one of the user's own that breaks rules."""
         shape = self._config.stages[self._stage].view.shape(self._spec.shape)
@@ -92,40 +97,43 @@ class TrainedSide(AbstractSide):
         chunks = chunks_of(self._config, self._stage)
         chunk = chunks[number]
         numbers = chunk.critics()[self._places(chunk)[self._crew.rank]]
-        own = self._warm_start(numbers, shards, pool) if kept is None else self._dealt(kept, chunk)
-        if kept is None:
-            joined = self._joined(own.state_dict(), chunk)
-            if self._crew.leads:
-                self._store.save(chunk.name, joined)
         if self._growing is None:
-            # One stack from the start: chunks that wait to be joined would take the memory twice.
-            self._growing = self._room_like(own)
-        self._growing.update_(self._rows(numbers), own)
+            # Room for all from the start: chunks that wait to be joined would take the memory twice.
+            self._growing = self._room()
+        if kept is None:
+            self._warm_start(self._growing, numbers, shards, pool)
+            self._keep(self._growing, numbers, chunk)
+        else:
+            self._growing.update_(self._rows(numbers), self._dealt(kept, chunk))
         if number == len(chunks) - 1:
             self.critics, self._growing = self._growing, None
 
-    def _room_like(self, ready: Ensemble) -> Ensemble | KeptCritics:
-        """Return room for this process's own critics: in memory, or in a file of the run if they are too large.
+    def _keep(self, ready: Ensemble | KeptCritics, numbers: Tensor, chunk: WarmStartChunk) -> None:
+        """Keep a chunk of critics in the leader's store."""
+        if isinstance(self._store, NoStore):
+            return
+        joined = self._joined(ready.select(self._rows(numbers)).state_dict(), chunk)
+        if self._crew.leads:
+            self._store.save(chunk.name, joined)
 
-        Processes that share the critics hold them in memory, each its own.
+    def _room(self) -> Ensemble | KeptCritics:
+        """Return room for critics: for this process's own in memory, or for all in a file of the run if they are large.
+
+        Processes that share the critics share the file, and each writes and reads its own critics alone.
         """
-        number = len(self._crew.own(self._config.num_critics))
-        place = self._place_for(ready)
-        return ready.room_for(number) if place is None else KeptCritics(place, ready, number)
-
-    def _place_for(self, some: Ensemble) -> Path | None:
-        """Return the path of the file that critics like these lie in, None if they lie in memory."""
-        each, number = some.num_bytes // max(some.num_networks, 1), self._config.num_critics
-        is_large = self._crew.size == 1 and lies_in_file(each, number, self._device)
-        return self._store.place(self._file_name) if is_large else None
+        some, num_critics = self._fresh(torch.arange(1)), self._config.num_critics
+        is_large = lies_in_file(some.num_bytes, num_critics, self._device)
+        place = self._store.place(self._file_name) if is_large else None
+        if place is None:
+            return some.room_for(len(self._crew.own(num_critics)))
+        return KeptCritics(place, some, num_critics)
 
     @property
     def _file_name(self) -> str:
         return f"critics-of-stage-{self._stage}.bin"
 
-    def _warm_start(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Ensemble:
-        if not len(numbers):
-            return self._fresh(torch.arange(1)).select(numbers.to(self._device))
+    def _warm_start(self, room: Ensemble | KeptCritics, numbers: Tensor, shards: Shards, pool: Tensor) -> None:
+        """Warm-start critics, as many together as are computed in one pass, and put each into its place in the room."""
         config, stage = self._config, self._config.stages[self._stage]
         opponents = Opponents(
             shards=shards,
@@ -138,13 +146,12 @@ class TrainedSide(AbstractSide):
             adam=config.critic_adam,
             seed=config.seed,
         )
-        fresh = self._fresh(numbers)
-        with mixed_precision(self._device, self._precision):
-            for part in torch.arange(len(numbers)).split(self._together):
-                places = self._not_one(part)
-                rows = places.to(self._device)
-                fresh.update_(rows, stage.warm_start.train(fresh.select(rows), numbers[places], opponents))
-        return fresh
+        for some in numbers.split(self._together) if len(numbers) else ():
+            part = self._not_one(some)
+            fresh = self._fresh(part)
+            with mixed_precision(self._device, self._precision):
+                ready = stage.warm_start.train(fresh, part, opponents)
+            room.update_(self._rows(part), ready)
 
     def _not_one(self, critics: Tensor) -> Tensor:
         """Return critics to be computed in one pass, a single one twice.
@@ -187,8 +194,12 @@ class TrainedSide(AbstractSide):
         return float(self._crew.total(losses).mean())
 
     def _rows(self, critics: Tensor) -> Tensor:
-        """Return the rows of this process's own critics by their numbers, int64, on the device."""
-        return (critics // self._crew.size).to(self._device)
+        """Return the rows of this process's own critics by their numbers, int64, on the device.
+
+        A file has a row for every critic, and a stack in memory for this process's own alone.
+        """
+        held = self._growing if self.critics is None else self.critics
+        return (critics if isinstance(held, KeptCritics) else critics // self._crew.size).to(self._device)
 
     def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
         """Ask copies of critics, tuned on the present generator, and forget the copies.
@@ -234,29 +245,29 @@ class TrainedSide(AbstractSide):
 
     def state(self) -> Tensors | None:
         """Return the tensors in use, on the leader those of all processes."""
-        return None if self.critics is None else self._joined(self.critics.state_dict(), self._all)
+        if self.critics is None:
+            return None
+        own, tensors = self._crew.own(self._config.num_critics), self.critics.state_dict()
+        if isinstance(self.critics, KeptCritics):
+            tensors = {name: tensor[own] for name, tensor in tensors.items()}
+        return self._joined(tensors, self._all)
 
     def restore(self, tensors: Tensors) -> None:
         """Take up a copy of the critics, each process its own."""
-        if KeptCritics.is_state(tensors):
-            kept = self._from_file(tensors)
-            if self._crew.size == 1:
-                self.critics = kept
-                return
-            # Several processes hold them in memory, each its own.
-            tensors = kept.select(torch.arange(self._config.num_critics)).state_dict()
-        critics = self._dealt(tensors, self._all)
-        place = self._place_for(critics)
-        self.critics = critics if place is None else KeptCritics(place, critics, critics.num_networks)
-        if isinstance(self.critics, KeptCritics):
-            self.critics.update_(torch.arange(critics.num_networks), critics)
+        if bool(self._crew.from_rank(0, torch.tensor(KeptCritics.is_state(tensors)))):
+            self.critics = self._from_file(tensors)
+            return
+        self.critics = self._room()
+        self.critics.update_(self._rows(self._crew.own(self._config.num_critics)), self._dealt(tensors, self._all))
 
     def _from_file(self, tensors: Tensors) -> KeptCritics:
-        """Take up the critics of a state in the file that it names."""
+        """Take up the critics of a state in the file that it names. A helper gets the state from the leader."""
         place = self._store.place(self._file_name)
         if place is None:
             raise InputError("the critics of this run lie in a file of its folder: go on in that folder")
-        return KeptCritics.restored(place, self._fresh(torch.arange(1)), tensors)
+        like = KeptCritics.state_like(self._config.num_critics)
+        state = {name: self._crew.from_rank(0, tensors.get(name, empty)) for name, empty in like.items()}
+        return KeptCritics.restored(place, self._fresh(torch.arange(1)), state)
 
     # ---- between processes -------------------------------------------------------------------------------------------
 
@@ -273,11 +284,12 @@ class TrainedSide(AbstractSide):
         """Return a chunk's critics to the leader, from those of all processes. A helper's result is its own."""
         if self._crew.size == 1:
             return own
-        places = self._places(chunk)
-        return {
-            name: _interleaved(self._crew.collected(part, [*map(len, places)]), places, part)
-            for name, part in own.items()
-        }
+        places, joined = self._places(chunk), {}
+        for name in list(own):
+            # Taken out, so that its memory is free once it is joined.
+            part = own.pop(name)
+            joined[name] = _interleaved(self._crew.collected(part, [*map(len, places)]), places, part)
+        return joined
 
     def _dealt(self, tensors: Tensors, chunk: WarmStartChunk) -> Ensemble:
         """Return this process's own critics of a chunk, a copy, from all of them as the leader has them."""
