@@ -165,7 +165,7 @@ def score(trained: TrainedGenerator, test: RecordSet, seed: int) -> str:
     x, y = trained.sample(NUM_SAMPLES, seed=seed)
     assert y is not None
     of_images = isinstance(test.spec, ImageSpec)
-    classifier = (SMALL_CNN if of_images else FOREST).build(seed)
+    classifier: Any = (SMALL_CNN if of_images else FOREST).build(seed)
     classifier.fit(x.numpy(), y.numpy())
     found, true = classifier.predict(test.x.numpy()), test.y.numpy()
     if of_images:
