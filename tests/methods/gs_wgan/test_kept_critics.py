@@ -19,7 +19,7 @@ from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
-from gossamer.methods.training import NoStore, RunContext
+from gossamer.methods.training import NoStore, PieceStore, RunContext
 from gossamer.nn.ensemble import Ensemble, stack
 from gossamer.nn.images.settings import ConvCriticConfig
 from gossamer.privacy.dealing import UnitKey
@@ -38,7 +38,7 @@ class InFolder(NoStore):
         return self._folder / name
 
 
-def training(store: NoStore, state: dict[str, Any] | None = None) -> GSWGANTraining:
+def training(store: PieceStore, state: dict[str, Any] | None = None) -> GSWGANTraining:
     context = RunContext(delta=1e-3, key=UnitKey(bytes(32)), store=store, state=state)
     return GSWGANTraining(CONFIG, random_records(SPEC, 40), DeterministicNoise(0), context)
 
@@ -134,3 +134,32 @@ def test_a_checkpoint_that_is_written_over_would_be_seen(tmp_path: Path, monkeyp
     kept.update_(torch.tensor([1]), held.select(torch.tensor([0])))
     with pytest.raises(InputError, match="newest checkpoint"):
         KeptCritics.restored(tmp_path / "critics.bin", held, state)
+
+
+class Keeping:
+    """A store that has a place for files, and keeps pieces in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.pieces = folder, dict[str, dict[str, Tensor]]()
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        return self.pieces.get(name)
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        self.pieces[name] = tensors
+
+    def place(self, name: str) -> Path:
+        return self._folder / name
+
+
+def test_critics_that_are_warmed_for_the_store_leave_the_file_of_a_training_alone(large: None, tmp_path: Path) -> None:
+    """`gossamer pretrain` takes no lock, so that many may share the work: a training may have begun meanwhile."""
+    whole, store = advanced(training(NoStore()), 4), Keeping(tmp_path)
+    made = advanced(training(store), 1)
+    state, kept = copy.deepcopy(made.state_dict()), dict(store.pieces)
+    assert kept
+    store.pieces.clear()
+    assert list(training(store).warm_up(range(len(kept)))) == list(range(len(kept)))
+    assert store.pieces.keys() == kept.keys()
+    assert all(same(store.pieces[name], kept[name]) for name in kept)
+    assert same(weights(advanced(training(store, state), 4)), weights(whole))

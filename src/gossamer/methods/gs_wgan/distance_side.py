@@ -35,6 +35,9 @@ class DistanceSide(AbstractSide):
     def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
         """Do nothing."""
 
+    def warm_for_store(self, shards: Shards, pool: Tensor, number: int) -> None:
+        """Do nothing."""
+
     def renew(self, shards: Shards, pool: Tensor, step: int) -> float:
         """Return NaN."""
         return NOTHING_RENEWED

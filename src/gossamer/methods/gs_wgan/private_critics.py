@@ -111,7 +111,7 @@ class PrivateCritics:
         """
         side, shards = self._side_of(0), self._seen_in(0)
         for place in places:
-            side.warm_up(shards, pool, place, None)
+            side.warm_for_store(shards, pool, place)
             yield place
 
     def see(self, records: RecordSet) -> None:

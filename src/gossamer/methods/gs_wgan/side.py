@@ -85,6 +85,16 @@ class AbstractSide(abc.ABC):
         """
 
     @abc.abstractmethod
+    def warm_for_store(self, shards: Shards, pool: Tensor, number: int) -> None:
+        """Warm-start a chunk by itself, for the store alone, beside a training that may go on in the same folder.
+
+        Args:
+            shards: as of `begin`.
+            pool: as of `begin`.
+            number: of the chunk.
+        """
+
+    @abc.abstractmethod
     def renew(self, shards: Shards, pool: Tensor, step: int) -> float:
         """Renew critics in turn on a public schedule, and return their mean loss, private. NaN if none was renewed."""
 

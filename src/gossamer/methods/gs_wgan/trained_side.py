@@ -101,12 +101,24 @@ class TrainedSide(AbstractSide):
             # Room for all from the start: chunks that wait to be joined would take the memory twice.
             self._growing = self._room()
         if kept is None:
-            self._warm_start(self._growing, numbers, shards, pool)
+            for part, ready in self._warmed(numbers, shards, pool):
+                self._growing.update_(self._rows(part), ready)
             self._keep(self._growing, numbers, chunk)
         else:
             self._growing.update_(self._rows(numbers), self._dealt(kept, chunk))
         if number == len(chunks) - 1:
             self.critics, self._growing = self._growing, None
+
+    def warm_for_store(self, shards: Shards, pool: Tensor, number: int) -> None:
+        """Warm-start a chunk in memory, and keep it in the store. The file of a training is neither read nor written.
+
+        A training may have the file in use, and its checkpoints name places in it.
+        """
+        chunk = chunks_of(self._config, self._stage)[number]
+        room = self._fresh(torch.arange(1)).room_for(chunk.last - chunk.first)
+        for part, ready in self._warmed(chunk.critics(), shards, pool):
+            room.update_((part - chunk.first).to(self._device), ready)
+        self._store.save(chunk.name, room.state_dict())
 
     def _keep(self, ready: Ensemble | KeptCritics, numbers: Tensor, chunk: WarmStartChunk) -> None:
         """Keep a chunk of critics in the leader's store."""
@@ -132,8 +144,8 @@ class TrainedSide(AbstractSide):
     def _file_name(self) -> str:
         return f"critics-of-stage-{self._stage}.bin"
 
-    def _warm_start(self, room: Ensemble | KeptCritics, numbers: Tensor, shards: Shards, pool: Tensor) -> None:
-        """Warm-start critics, as many together as are computed in one pass, and put each into its place in the room."""
+    def _warmed(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Iterator[tuple[Tensor, Ensemble]]:
+        """Warm-start critics, and yield as many together as are computed in one pass, with their numbers."""
         config, stage = self._config, self._config.stages[self._stage]
         opponents = Opponents(
             shards=shards,
@@ -151,7 +163,7 @@ class TrainedSide(AbstractSide):
             fresh = self._fresh(part)
             with mixed_precision(self._device, self._precision):
                 ready = stage.warm_start.train(fresh, part, opponents)
-            room.update_(self._rows(part), ready)
+            yield part, ready
 
     def _not_one(self, critics: Tensor) -> Tensor:
         """Return critics to be computed in one pass, a single one twice.
