@@ -117,6 +117,12 @@ def same(first: DPCGANTraining, second: DPCGANTraining) -> bool:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+def test_samples_in_bfloat16_are_seen_in_the_view_of_the_records(name: str) -> None:
+    made = finished(training(SETTINGS[name], precision=torch.bfloat16))
+    assert all(weight.isfinite().all() for weight in made.trained().weights.values())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_three_steps_move_both_networks_and_are_reported_one_by_one(name: str) -> None:
     # Of seed 1 the tiny generator has no live unit: nothing moves it.
     made = training(replace(SETTINGS[name], num_steps=3, seed=0))

@@ -257,7 +257,7 @@ class PublicNetworks:
         Neither needs the release of the step, so other processes work on that meanwhile.
         """
         self._settle()
-        with torch.no_grad(), mixed_precision(self._device, self._precision):
+        with torch.no_grad():
             looked, labels = self._synthetic("synthetic", self._config.synthetic_batch_size, step)
         self._descent.zero_grad()
         self._synthetic_loss = F.softplus(self._discriminator(looked, labels)).mean()
@@ -293,8 +293,7 @@ class PublicNetworks:
         """Update the generator by the gradient that the discriminator gives, and then the moving average."""
         config = self._config
         advance(self._generator.network)
-        with mixed_precision(self._device, self._precision):
-            looked, labels = self._synthetic("generator", config.generator_batch_size, step)
+        looked, labels = self._synthetic("generator", config.generator_batch_size, step)
         self._generator.optimiser.zero_grad()
         F.softplus(-self._discriminator(looked, labels)).mean().backward()
         self._generator.update(math.pi * step / config.num_steps, config.final_learning_rate)
@@ -303,7 +302,10 @@ class PublicNetworks:
     def _synthetic(self, purpose: str, num_samples: int, step: int) -> tuple[Tensor, Tensor | None]:
         """Draw samples in the view, and their classes: all in turn, from a place that moves on with the step."""
         latent, labels = self._generator.inputs_in_turn(purpose, num_samples, step)
-        return self._config.view.apply(self._generator.network(latent, labels).float()), labels
+        with mixed_precision(self._device, self._precision):
+            made = self._generator.network(latent, labels)
+        # The view of samples is computed as that of records: in float32, which the discriminator asks for.
+        return self._config.view.apply(made.float()), labels
 
     def released(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return a copy of the moving average with its statement, on the CPU."""
