@@ -183,6 +183,22 @@ class InFolder(NoStore):
         return self._folder / name
 
 
+class FolderStore:
+    """A store that keeps pieces, too, as that of a run does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        return None
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        torch.save(tensors, self._folder / name)
+
+    def place(self, name: str) -> Path:
+        return self._folder / name
+
+
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (2, 1), (2, 3)])
 def test_ranks_share_the_file_of_large_critics_and_any_number_goes_on(
     before: int, after: int, monkeypatch: Any, tmp_path: Path
@@ -196,6 +212,15 @@ def test_ranks_share_the_file_of_large_critics_and_any_number_goes_on(
     _, same = trained(functools.partial(start, state=state), after)
     assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_rank_without_a_critic_in_a_chunk_shares_the_file(monkeypatch: Any, tmp_path: Path) -> None:
+    """Chunks of two critics, and three ranks: one has nothing to warm up, to keep or to hand over."""
+    monkeypatch.setattr(trained_side, "LARGE_STACK", 0)
+    start = functools.partial(starting("gs-wgan", Unit.RECORD), store=FolderStore(tmp_path))
+    _, weights = by_one_process("gs-wgan", Unit.RECORD)
+    _, same = trained(start, 3)
+    assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
 
 
 def test_ranks_take_up_critics_in_memory_in_their_file(monkeypatch: Any, tmp_path: Path) -> None:

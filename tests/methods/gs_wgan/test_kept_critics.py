@@ -120,9 +120,9 @@ def test_critics_come_back_as_they_were_written(tmp_path: Path) -> None:
     held = critics(5)
     kept = KeptCritics(tmp_path / "critics.bin", held, 5)
     kept.update_(torch.arange(5), held)
-    for rows in ([4, 0, 4], [2]):
-        chosen = kept.select(torch.tensor(rows)).state_dict()
-        assert same(chosen, held.select(torch.tensor(rows)).state_dict())
+    for rows in ([4, 0, 4], [2], []):
+        chosen = kept.select(torch.tensor(rows, dtype=torch.int64)).state_dict()
+        assert same(chosen, held.select(torch.tensor(rows, dtype=torch.int64)).state_dict())
 
 
 def test_a_checkpoint_that_is_written_over_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import weakref
 from pathlib import Path
@@ -152,4 +153,5 @@ class KeptCritics:
 def _rows_of(ensemble: Ensemble) -> list[np.ndarray]:
     """Return the tensors of an ensemble as bytes, (networks, bytes) each, sharing their memory if they can."""
     tensors = ensemble.state_dict().values()
-    return [tensor.contiguous().reshape(len(tensor), -1).view(torch.uint8).numpy() for tensor in tensors]
+    shaped = (tensor.contiguous().reshape(len(tensor), math.prod(tensor.shape[1:])) for tensor in tensors)
+    return [tensor.view(torch.uint8).numpy() for tensor in shaped]
