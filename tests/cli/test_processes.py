@@ -128,6 +128,29 @@ def meeting(*faults: GossamerError | None, roundings: Sequence[str] = ("",) * 3)
     return raised
 
 
+def test_a_helper_that_cannot_read_the_records_tells_the_first(
+    train_tiny: Any, finished: Path, monkeypatch: Any, as_process: Any
+) -> None:
+    """A disk without room for its copy of them, say. The first would wait for it, and hear of no reason."""
+    told: list[GossamerError | None] = []
+
+    def full(*given: Any) -> NoReturn:
+        raise ResourceError("no room for the records")
+
+    @contextlib.contextmanager
+    def meeting(device: torch.device, fault: GossamerError | None = None) -> Iterator[Alone]:
+        told.append(fault)
+        yield Alone()
+
+    monkeypatch.setattr("gossamer.cli.train.load_chosen", full)
+    monkeypatch.setattr(processes, "crew_of_run", meeting)
+    assert train_tiny("digits", finished).code == 4
+    assert not told  # a process alone tells nobody
+    as_process(1, 2)
+    assert train_tiny("digits", finished).code == 4
+    assert [str(fault) for fault in told] == ["no room for the records"]
+
+
 def test_processes_that_are_ready_meet() -> None:
     assert meeting(None, None, None) == [None, None, None]
 

@@ -11,6 +11,7 @@ from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.data.room import room_beside
+from gossamer.driving.processes import telling_the_first
 from gossamer.driving.run import take_up_run
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -47,5 +48,6 @@ def run(arguments: Sequence[str]) -> int:
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")
         return 0
     room = room_beside(folder.private)
-    run = take_up_run(folder, say, lambda job: job.load(read_key(folder), room), is_only_copy=asked.only_copy)
+    with telling_the_first():
+        run = take_up_run(folder, say, lambda job: job.load(read_key(folder), room), is_only_copy=asked.only_copy)
     return follow(run, Watching(plain=asked.plain, tensorboard=asked.tensorboard))

@@ -23,7 +23,7 @@ from gossamer.data.roster import Roster
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
-from gossamer.driving.processes import num_processes, process_number, wait_for_folder
+from gossamer.driving.processes import num_processes, process_number, telling_the_first, wait_for_folder
 from gossamer.driving.protection import check_roster, check_unit
 from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
@@ -195,7 +195,10 @@ def _load(choice: DataChoice, begun: Begun) -> Loaded:
     roster = None if choice.roster is None else Roster.read(choice.roster)
     unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
     key, room = _find_key(begun), room_beside(begun.out)
-    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images, room)
+    with telling_the_first():
+        read = load_chosen(
+            choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images, room
+        )
     return Loaded.of(read, key, roster, choice.unit, choice.num_people, choice.num_records)
 
 

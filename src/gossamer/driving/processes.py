@@ -103,6 +103,23 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
 
 
 @contextlib.contextmanager
+def telling_the_first() -> Iterator[None]:
+    """Let a helper that fails before it joins the others tell the first process why, which then refuses for all.
+
+    Without this the first would wait for the helper, and end by the signal of torchrun without a word of the reason.
+    """
+    try:
+        yield
+    except GossamerError as fault:
+        if process_number() > 0:
+            import torch
+
+            with crew_of_run(torch.device("cpu"), fault):  # raises the fault once the first has heard of it
+                pass
+        raise
+
+
+@contextlib.contextmanager
 def crew_of_jobs() -> Iterator[AbstractCrew]:
     """Join the processes that torchrun started, which perform jobs of the first one until it leaves.
 
