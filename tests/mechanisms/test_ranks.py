@@ -1,10 +1,30 @@
-"""A process leaves the others: nothing of their group stays behind. What they do together is in tests/contracts."""
+"""Messages between real processes, and how they leave each other. What they do together is in tests/contracts."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
 import sys
+
+import pytest
+
+MANY_TENSORS = """
+import torch
+from gossamer.mechanisms.crew import Order, Task
+from gossamer.mechanisms.ranks import Ranks
+
+crew = Ranks(torch.device("cpu"))
+tensors = tuple(torch.full((number % 3 + 1, 2), float(number)) for number in range(NUMBER))
+if crew.leads:
+    crew.order(Order(task=Task.RELEASE, number=7, tensors=tensors))
+    crew.order(Order(task=Task.END, number=0))
+else:
+    (order,) = crew.orders()
+    assert order.number == 7
+    assert len(order.tensors) == NUMBER
+    assert all(map(torch.equal, order.tensors, tensors))
+crew.close()
+"""
 
 SCRIPT = """
 import torch
@@ -22,6 +42,17 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+@pytest.mark.parametrize("number", [0, 25, 26, 300])
+def test_an_order_may_have_any_number_of_tensors(number: int) -> None:
+    """Five numbers describe each of these, and 125 fit into the head of an order."""
+    script, shared = MANY_TENSORS.replace("NUMBER", str(number)), {"MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], env={"RANK": str(rank), "MASTER_ADDR": "127.0.0.1", **shared})
+        for rank in range(2)
+    ]
+    assert [one.wait(timeout=120) for one in both] == [0, 0]
 
 
 def test_gradients_of_units_keep_no_group_of_processes_alive() -> None:

@@ -35,7 +35,9 @@ _NOTHING: Final = -1
 
 
 _HEAD: Final = 128
-"""Numbers in the head of an order: its task, its number, and the layouts of its tensors. More of them do not fit."""
+"""Numbers in the head of an order: its task, its number, and the layouts of its tensors. Longer ones come after it."""
+_OF_ORDER: Final = 3
+"""Numbers of a head before the layouts."""
 
 
 class Ranks(AbstractCrew):
@@ -68,9 +70,11 @@ class Ranks(AbstractCrew):
             return
         self._has_ended = order.task is Task.END
         layouts = [number for tensor in order.tensors for number in _layout(tensor)]
-        head = torch.zeros(_HEAD, dtype=torch.int64)
-        head[: len(layouts) + 3] = torch.tensor([order.task, order.number, len(layouts), *layouts])
-        self._spread(head)
+        head = torch.zeros(max(_HEAD, _OF_ORDER + len(layouts)), dtype=torch.int64)
+        head[: _OF_ORDER + len(layouts)] = torch.tensor([order.task, order.number, len(layouts), *layouts])
+        self._spread(head[:_HEAD])
+        if len(head) > _HEAD:
+            self._spread(head[_HEAD:])
         for together in _together(order.tensors):
             self._spread(torch.cat([_words(tensor) for tensor in together]))
 
@@ -80,6 +84,8 @@ class Ranks(AbstractCrew):
             task, number, length, *numbers = self._spread(torch.zeros(_HEAD, dtype=torch.int64)).tolist()
             if task == Task.END:
                 return
+            if length > len(numbers):
+                numbers += self._spread(torch.zeros(length - len(numbers), dtype=torch.int64)).tolist()
             tensors = tuple(self._made(numbers[:length]))
             for together in _together(tensors):
                 places = [_words(tensor) for tensor in together]
