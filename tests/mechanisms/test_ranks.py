@@ -5,8 +5,14 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
+import torch
+import torch.distributed as dist
+
+from gossamer.errors import ResourceError
+from gossamer.mechanisms import ranks
 
 MANY_TENSORS = """
 import torch
@@ -42,6 +48,19 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def test_a_process_that_died_before_it_was_connected_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gloo itself would wait for days, and hear no signal."""
+    place = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    released = threading.Event()
+    monkeypatch.setattr(ranks, "_CONNECTING_S", 0.2)
+    monkeypatch.setattr(dist, "init_process_group", lambda *_, **__: released.wait())
+    with pytest.raises(ResourceError, match="nothing is spent twice"):
+        ranks.Ranks(torch.device("cpu"))
+    released.set()
 
 
 @pytest.mark.parametrize("number", [0, 25, 26, 300])

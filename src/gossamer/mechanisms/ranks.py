@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,10 @@ _JOINING: Final = datetime.timedelta(minutes=10)
 
 _WORKING: Final = datetime.timedelta(days=7)
 """The longest wait for an order or an answer. The end of a process is noticed at once, however long this is."""
+
+
+_CONNECTING_S = 30.0
+"""The longest wait until processes that have met are connected, which takes a moment."""
 
 
 _DTYPES: Final = (torch.float32, torch.float64, torch.int64, torch.bool, torch.bfloat16, torch.uint8, torch.int32)
@@ -61,8 +66,7 @@ class Ranks(AbstractCrew):
             store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_JOINING))
         meet(store, self.rank, self.size, fault, rounding_of(device))
         with _reaching():
-            backend, store = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", dist.PrefixStore("crew", store)
-            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_WORKING)
+            _connect("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", store, self.rank, self.size)
 
     def order(self, order: Order) -> None:
         """Send an order to all helpers."""
@@ -170,6 +174,31 @@ class Ranks(AbstractCrew):
             place += 3 + num_axes
             device = self._device if is_on_device else torch.device("cpu")
             yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
+
+
+def _connect(backend: str, store: dist.Store, rank: int, size: int) -> None:
+    """Make the group of processes that have met.
+
+    Raises:
+        RuntimeError: one of them died before it was connected.
+    """
+    store, faults = dist.PrefixStore("crew", store), []
+
+    def connect() -> None:
+        try:
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_WORKING)
+        except BaseException as fault:
+            faults.append(fault)
+
+    # gloo waits for a process that has died, for as long as a group may wait, and hears no signal meanwhile.
+    thread, end = threading.Thread(target=connect, daemon=True), time.monotonic() + _CONNECTING_S
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.01)
+        if time.monotonic() > end:
+            raise RuntimeError("not connected")
+    if faults:
+        raise faults[0]
 
 
 def rounding_of(device: torch.device) -> str:
