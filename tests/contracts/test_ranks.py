@@ -17,6 +17,7 @@ import dp_accounting
 import pytest
 import torch
 from crews import Threads, together
+from stores import InFolder, Keeping
 from tiny import every
 from torch import Tensor
 
@@ -30,7 +31,7 @@ from gossamer.methods.catalogue import METHODS, method_of
 from gossamer.methods.gs_wgan import trained_side
 from gossamer.methods.gs_wgan.centre import TwinsAddedBack
 from gossamer.methods.gs_wgan.kept_critics import KeptCritics
-from gossamer.methods.training import AbstractTraining, NoStore, RunContext
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -173,32 +174,6 @@ def test_a_run_goes_on_with_another_number_of_ranks(method: str, before: int, af
     assert all(torch.equal(weight, same[name]) for name, weight in weights.items())
 
 
-class InFolder(NoStore):
-    """A store that has a place for files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def place(self, name: str) -> Path:
-        return self._folder / name
-
-
-class FolderStore:
-    """A store that keeps pieces, too, as that of a run does."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def load(self, name: str) -> dict[str, Tensor] | None:
-        return None
-
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        torch.save(tensors, self._folder / name)
-
-    def place(self, name: str) -> Path:
-        return self._folder / name
-
-
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (2, 1), (2, 3)])
 def test_ranks_share_the_file_of_large_critics_and_any_number_goes_on(
     before: int, after: int, monkeypatch: Any, tmp_path: Path
@@ -217,7 +192,7 @@ def test_ranks_share_the_file_of_large_critics_and_any_number_goes_on(
 def test_a_rank_without_a_critic_in_a_chunk_shares_the_file(monkeypatch: Any, tmp_path: Path) -> None:
     """Chunks of two critics, and three ranks: one has nothing to warm up, to keep or to hand over."""
     monkeypatch.setattr(trained_side, "LARGE_STACK", 0)
-    start = functools.partial(starting("gs-wgan", Unit.RECORD), store=FolderStore(tmp_path))
+    start = functools.partial(starting("gs-wgan", Unit.RECORD), store=Keeping(tmp_path))
     _, weights = by_one_process("gs-wgan", Unit.RECORD)
     _, same = trained(start, 3)
     assert all(torch.equal(weight, same[name]) for name, weight in weights.items())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from stores import InFolder, Keeping
 from tiny import tiny_of
 from torch import Tensor
 
@@ -26,16 +27,6 @@ from gossamer.privacy.dealing import UnitKey
 
 CONFIG = replace(tiny_of("gs-wgan").images, num_steps=5, renewals_per_step=2)
 SPEC = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c"))
-
-
-class InFolder(NoStore):
-    """A store that has a place for files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def place(self, name: str) -> Path:
-        return self._folder / name
 
 
 def training(store: PieceStore, state: dict[str, Any] | None = None) -> GSWGANTraining:
@@ -134,22 +125,6 @@ def test_a_checkpoint_that_is_written_over_would_be_seen(tmp_path: Path, monkeyp
     kept.update_(torch.tensor([1]), held.select(torch.tensor([0])))
     with pytest.raises(InputError, match="newest checkpoint"):
         KeptCritics.restored(tmp_path / "critics.bin", held, state)
-
-
-class Keeping:
-    """A store that has a place for files, and keeps pieces in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.pieces = folder, dict[str, dict[str, Tensor]]()
-
-    def load(self, name: str) -> dict[str, Tensor] | None:
-        return self.pieces.get(name)
-
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        self.pieces[name] = tensors
-
-    def place(self, name: str) -> Path:
-        return self._folder / name
 
 
 def test_critics_that_are_warmed_for_the_store_leave_the_file_of_a_training_alone(large: None, tmp_path: Path) -> None:
